@@ -1,0 +1,58 @@
+# Two commands: `make lab` opens the course, `make test` tests it. `make help` lists the rest.
+# Works with GNU make 3.81 and any POSIX shell. Options are passed on:  make lab ARGS="--no-browser --port 8890"
+
+.PHONY: help lab test lock faults test-portability bench setup clean
+.DEFAULT_GOAL := help
+
+PYTHON ?=
+ARGS ?=
+CANDIDATES = $(if $(PYTHON),"$(PYTHON)",python3 python3.13 python3.12 python3.11 python .venv/bin/python)
+CAN_MAKE_ENVIRONMENTS = 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))'
+
+# The shell runs prepare.py by the first Python that will do, and says in a sentence what is missing.
+PREPARE = prepare() { \
+	for python in $(CANDIDATES); do \
+		if "$$python" -c $(CAN_MAKE_ENVIRONMENTS) 2>/dev/null; then \
+			exec "$$python" medtutor/course/prepare.py "$$@"; \
+		fi; \
+	done; \
+	echo "No Python 3.11, 3.12 or 3.13 that can make environments was found (looked for: "$(CANDIDATES)")." >&2; \
+	echo "Debian and Ubuntu: sudo apt install python3 python3-venv.  Elsewhere: python.org has installers." >&2; \
+	echo "One that is installed elsewhere can be named:  make $@ PYTHON=/path/to/python3.12" >&2; \
+	exit 1; \
+}; prepare
+
+help:
+	@echo 'make lab                open the course in JupyterLab (the first time: set up .venv)'
+	@echo 'make test               unit tests, notebook lint, strict nbval, browser tests'
+	@echo 'make test-portability   strict nbval again: oneDNN off, one thread, older instruction sets (long)'
+	@echo 'make faults             plant faults and list which are caught (long)'
+	@echo 'make bench              run the benchmarks'
+	@echo 'make lock               renew requirements.lock and environment.yml (needs the network)'
+	@echo 'make clean              remove .venv and caches'
+	@echo 'PYTHON=… names a Python 3.11 to 3.13; ARGS="…" passes options on.'
+
+lab:
+	@$(PREPARE) lab $(ARGS)
+
+test:
+	@$(PREPARE) test $(ARGS)
+
+setup:
+	@$(PREPARE) setup
+
+test-portability:
+	@$(PREPARE) run -m medtutor.course.portability $(ARGS)
+
+faults:
+	@$(PREPARE) run -m medtutor faults $(ARGS)
+
+bench:
+	@$(PREPARE) run benchmarks $(ARGS)
+
+lock:
+	@$(PREPARE) run -m medtutor.course.lock $(ARGS)
+
+clean:
+	rm -rf .venv .pytest_cache .ruff_cache build medtutor.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
