@@ -305,7 +305,7 @@ def why_failed(root):
         return f"The disk is full. Free {ROOM / 1e9:.0f} GB and type the same command again."
     return (
         "The packages could not be installed; the lines above say why. Most often it is the network: check\n"
-        "that this computer is online (HTTPS_PROXY sets a proxy, `pip config set global.index-url` a mirror),\n"
+        "that this computer is online (a proxy goes into HTTPS_PROXY, a mirror into `pip config set`),\n"
         "then type the same command again. What has been downloaded is not fetched twice."
     )
 
