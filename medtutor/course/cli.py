@@ -1,0 +1,183 @@
+"""The command line, `medtutor` or `python -m medtutor`: one word for each thing a maintainer does."""
+
+import argparse
+import difflib
+import importlib
+import sys
+import textwrap
+
+from medtutor.course.build import ROOT, BuildError
+
+SUMMARIES = {
+    "build": "run chapter sources and store the notebooks; --check compares without running",
+    "time": "measure how long chapters run and store it in notebooks/measured.json",
+    "validate": "run notebooks again and compare every output with the stored one",
+    "lint": "look over the stored notebooks without running them",
+    "spread": "measure how far the stated numbers move between settings",
+    "portability": "validate under other threads, instruction sets and with oneDNN off",
+    "faults": "plant faults in a copy and list which the tests and notebooks catch",
+}
+
+
+def main(argv=None, root=ROOT):
+    """Run one command; returns its exit code: 0 all well, 1 something found, 2 not understood.
+
+    argv  the words behind `medtutor`, default those of this process
+    root  the checkout whose chapters are meant
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(_help())
+        return 0
+    name = words.pop(0)
+    if name == "--version":
+        from medtutor import __version__
+
+        print(f"medtutor {__version__}")
+        return 0
+    if name not in SUMMARIES:
+        print(_unknown(name), file=sys.stderr)
+        return 2
+    try:
+        return (OWN[name](words, root) if name in OWN else _elsewhere(name, words)) or 0
+    except BuildError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as error:
+        print(_missing(name, error), file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"medtutor {name} was interrupted", file=sys.stderr)
+        return 130
+
+
+def _help():
+    lines = [f"  {name:<13}{summary}" for name, summary in SUMMARIES.items()]
+    return "\n".join(
+        [
+            "usage: medtutor COMMAND [...]     (python -m medtutor is the same)",
+            "",
+            *lines,
+            "",
+            "medtutor COMMAND --help explains a command with an example, e.g.  medtutor build --help",
+        ]
+    )
+
+
+def _unknown(name):
+    near = difflib.get_close_matches(name, SUMMARIES, 1)
+    guess = f"; did you mean {near[0]!r}?" if near else ""
+    return f"medtutor has no command {name!r}{guess}\nIt has: {', '.join(SUMMARIES)}"
+
+
+def _missing(name, error):
+    if (error.name or "").startswith("medtutor"):
+        return f"medtutor {name} is not there: this copy of the project has no module {error.name}"
+    return (
+        f"medtutor {name} needs the Python package {error.name!r}, which is not installed in {sys.prefix};\n"
+        "install what maintainers use:  python -m pip install -r requirements.lock"
+    )
+
+
+def _parser(name, description, example):
+    return argparse.ArgumentParser(
+        prog=f"medtutor {name}",
+        description=textwrap.dedent(description).strip(),
+        epilog="examples:\n" + textwrap.indent(textwrap.dedent(example).strip(), "  "),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+CHAPTERS = "number, slug, name or path of a chapter: 1, convolution, 01_convolution; default all"
+
+
+def _build(words, root):
+    parser = _parser(
+        "build",
+        """
+        Turn notebooks/source/NN_slug.py into notebooks/NN_slug.ipynb: read the cells, put in the exercises'
+        stubs, run everything in a fresh kernel, store the notebook with its outputs. A cell that raises,
+        writes to stderr or kills its kernel leaves the stored notebook as it was and is named with its line.
+        """,
+        """
+        medtutor build 1            build chapter 1
+        medtutor build              build all chapters
+        medtutor build --check      say whether sources and notebooks agree; runs nothing
+        """,
+    )
+    parser.add_argument("chapters", nargs="*", metavar="NN", help=CHAPTERS)
+    parser.add_argument("--check", action="store_true", help="compare only; exit code 1 where they differ")
+    parser.add_argument(
+        "--timeout", type=float, default=300, metavar="S", help="seconds a cell may take (default 300)"
+    )
+    options = parser.parse_args(words)
+    from medtutor.course import build
+
+    if options.check:
+        return build.run_check(options.chapters, root)
+    return build.run_build(options.chapters, root, options.timeout)
+
+
+def _time(words, root):
+    parser = _parser(
+        "time",
+        """
+        Run chapters from a cold kernel, the start of the kernel included, and store the median seconds in
+        notebooks/measured.json, from which the course map and the README take their times. Nothing else
+        should run on the machine meanwhile. The notebooks stay as they are.
+        """,
+        """
+        medtutor time               all chapters, three times each
+        medtutor time 1 --runs 5    chapter 1, five times
+        """,
+    )
+    parser.add_argument("chapters", nargs="*", metavar="NN", help=CHAPTERS)
+    parser.add_argument("--runs", type=int, default=3, metavar="N", help="how often (default 3)")
+    options = parser.parse_args(words)
+    from medtutor.course import build
+
+    return build.run_time(options.chapters, root, options.runs)
+
+
+def _faults(words, root):
+    parser = _parser(
+        "faults",
+        """
+        Apply each fault of tests/faults/NN_slug.toml to a copy of the checkout, run the tests and notebooks
+        that should notice, and print which faults were caught and by what. The checkout is not touched.
+        Everything is run without a fault first: a test that is red anyway catches nothing.
+        """,
+        """
+        medtutor faults --list                         name all faults
+        medtutor faults --chapter 1 --only "stride"    those of chapter 1 whose names hold "stride"
+        medtutor faults --jobs 2 --json faults.json    all, two at a time, results in a file as well
+        """,
+    )
+    parser.add_argument(
+        "--chapter", metavar="NN", help="faults of this chapter only: 1, convolution, 01_convolution"
+    )
+    parser.add_argument("--only", metavar="NAME", help="faults whose names hold NAME")
+    parser.add_argument("--list", action="store_true", help="name the faults and run nothing")
+    parser.add_argument(
+        "--jobs", type=int, default=1, metavar="N", help="faults at a time, 1 or 2 (default 1)"
+    )
+    parser.add_argument("--json", metavar="FILE", help="write the table to FILE as well")
+    options = parser.parse_args(words)
+    from medtutor.course import faults
+
+    return faults.run_faults(
+        root,
+        chapter=options.chapter,
+        only=options.only,
+        listing=options.list,
+        jobs=options.jobs,
+        json_file=options.json,
+    )
+
+
+def _elsewhere(name, words):
+    """A command whose module brings its own options."""
+    return importlib.import_module(f"medtutor.course.{name}").main(words)
+
+
+OWN = {"build": _build, "time": _time, "faults": _faults}
