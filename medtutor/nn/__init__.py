@@ -1,1 +1,1 @@
-"""What a chapter built by hand and later chapters reuse; each function stands in its chapter in the same words."""
+"""What a chapter built by hand and later chapters reuse, in the same words as in the chapter."""

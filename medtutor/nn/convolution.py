@@ -48,15 +48,6 @@ def conv_layer(x, w, b):
     return y
 
 
-def max_pool(x, k):
-    """The largest value in each k × k block: y[i, j] = max over m, n < k of x[k i + m, k j + n].
-
-    x (H, W)  ->  y (H // k, W // k); rows and columns that fill no block are left out
-    """
-    H, W = x.shape[0] // k, x.shape[1] // k
-    return x[: H * k, : W * k].reshape(H, k, W, k).max(axis=(1, 3))
-
-
 def transposed_conv2d(x, w, stride=1):
     """Each input pixel paints a copy of the kernel: y[s i + m, s j + n] += x[i, j] * w[m, n].
 
@@ -92,7 +83,7 @@ def im2col(x, w):
 
 
 def fourier(x, w):
-    """`correlate` through the frequency domain: a product of spectra is a convolution, so the kernel is flipped."""
+    """`correlate` by a product of spectra; that product is a convolution, so the kernel is flipped first."""
     shape = x.shape[0] + w.shape[0] - 1, x.shape[1] + w.shape[1] - 1
     y = np.fft.irfft2(np.fft.rfft2(x, shape) * np.fft.rfft2(w[::-1, ::-1], shape), shape)
     return y[w.shape[0] - 1 : x.shape[0], w.shape[1] - 1 : x.shape[1]]
