@@ -42,7 +42,7 @@ setup:
 	@$(PREPARE) setup
 
 test-portability:
-	@$(PREPARE) run -m medtutor.course.portability $(ARGS)
+	@$(PREPARE) run -m medtutor portability $(ARGS)
 
 faults:
 	@$(PREPARE) run -m medtutor faults $(ARGS)
