@@ -92,16 +92,17 @@ def chapters(names=(), root=ROOT):
     }
     if not names:
         return list(everything.values())
-    return [everything[_full_name(str(name), everything)] for name in names]
+    return [everything[find_name(name, everything)] for name in names]
 
 
-def _full_name(asked, everything):
-    stem = re.sub(r"\.(py|ipynb)$", "", asked.replace("\\", "/").rsplit("/", 1)[-1])
-    for name in everything:
+def find_name(asked, names, what="chapter"):
+    """The one of `names` (01_convolution) that a number, slug, name or path means; BuildError lists them."""
+    stem = re.sub(r"\.(py|ipynb)$", "", str(asked).replace("\\", "/").rsplit("/", 1)[-1])
+    for name in names:
         number, slug = name.split("_", 1)
         if stem in (name, slug) or (stem.isdigit() and int(stem) == int(number)):
             return name
-    raise BuildError(f"no chapter is called {asked!r}; there are: {', '.join(everything) or 'none, yet'}")
+    raise BuildError(f"no {what} is called {asked!r}; there are: {', '.join(names) or 'none, yet'}")
 
 
 # Source to notebook
@@ -506,12 +507,10 @@ def _pretty(value):
 
 
 def _diff(what, stored, wanted, most=12):
-    lines = list(
-        difflib.unified_diff(stored.splitlines(), wanted.splitlines(), "notebook", "source", lineterm="", n=0)
-    )
+    lines = list(difflib.unified_diff(stored.splitlines(), wanted.splitlines(), lineterm="", n=0))[2:]
     lines = [line for line in lines if not line.startswith("@@")]
     more = [f"... {len(lines) - most} more lines"] if len(lines) > most else []
-    return "\n    ".join([f"{what}:", *lines[:most], *more])
+    return "\n    ".join([f"{what} (- notebook, + source):", *lines[:most], *more])
 
 
 def strays(root=ROOT):
