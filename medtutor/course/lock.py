@@ -20,6 +20,9 @@ COMPILE = ["uv", "pip", "compile", *SOURCES, *FOR_ALL_MACHINES, *WITHOUT_HOSTS, 
 
 def main(options=(), root=ROOT):
     """Write both files; gives the exit status of uv."""
+    if {"-h", "--help"} & set(options):
+        print(__doc__)
+        return 0
     if "--no-resolve" not in options:
         command = [sys.executable, "-m", *COMPILE, "--output-file", "requirements.lock", *options]
         status = subprocess.run(command, cwd=root).returncode
