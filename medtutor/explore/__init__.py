@@ -1,0 +1,17 @@
+"""Explorers: arithmetic under the pointer in the page itself, and a panel for a function of your own."""
+
+import importlib
+
+_HOME = {"explore_convolution": "convolution", "explore_function": "function"}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name):
+    if name in _HOME:
+        return getattr(importlib.import_module(f"medtutor.explore.{_HOME[name]}"), name)
+    raise AttributeError(f"medtutor.explore has no name {name!r}; it has {', '.join(__all__)}")
+
+
+def __dir__():
+    return __all__
