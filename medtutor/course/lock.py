@@ -5,10 +5,11 @@ python -m medtutor.course.lock --upgrade    take the newest versions; further op
 python -m medtutor.course.lock --no-resolve write environment.yml from the lock as it stands; no network
 """
 
-import re
 import subprocess
 import sys
 from pathlib import Path
+
+from medtutor.guide import read_lock
 
 ROOT = Path(__file__).resolve().parents[2]
 CONDA_PYTHON = "3.12"  # in the middle of the supported range
@@ -33,12 +34,6 @@ def main(options=(), root=ROOT):
     (root / "environment.yml").write_text(environment_text(pins), encoding="utf-8", newline="\n")
     print(f"requirements.lock and environment.yml hold {len({pin.split('==')[0] for pin in pins})} packages.")
     return 0
-
-
-def read_lock(path):
-    """The lock's pins without hashes: "numpy==2.4.6", "appnope==1.0.0 ; sys_platform == 'darwin'" …"""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return [line.removesuffix("\\").strip() for line in lines if re.match(r"[A-Za-z0-9]", line)]
 
 
 def environment_text(pins):
