@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def main(names):
-    """One benchmark after the other, so that none disturbs another; exit status 1 where one missed its bound."""
+    """One benchmark after the other; exit status 1 where one missed its bound."""
     scripts = {path.stem: path for path in sorted(Path(__file__).parent.glob("[a-z]*.py"))}
     unknown = sorted(set(names) - set(scripts))
     if unknown:

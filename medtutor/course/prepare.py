@@ -115,7 +115,7 @@ def check_machine(version, system, machine):
         )
     if machine in MACHINES.get(system, (machine,)):
         return
-    advice = f"TensorFlow has no build for it; use one of {MACHINES[system]}."
+    advice = f"TensorFlow has no build for it; use one of {', '.join(MACHINES[system])}."
     if system == "Darwin":
         advice = (
             "TensorFlow has had no build for Intel Macs since 2.17: use a Linux machine or container.\n"
