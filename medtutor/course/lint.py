@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 
 from medtutor.course import compare
+from medtutor.course.validate import chosen
 
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -27,7 +28,7 @@ MAGICS = {"%matplotlib"}
 MEDIAN_LINES, MOST_LINES = 8, 25
 MOST_UNCHECKED = 2  # cells with an nbval tag
 WIDEST = Decimal("0.05")  # of the value
-WIDEST_PROBE = Decimal("0.001")
+FINE = Decimal("0.001")  # always narrow enough; a probe may have no more
 SPREADS = 3  # a tolerance is at least so many times the recorded spread
 ALT_WORDS = 4
 SMALL = 12  # whole numbers up to here are counts that a reader sees at a glance
@@ -77,6 +78,12 @@ class Notebook:
     @property
     def prose(self):
         return [cell for cell in self.cells if cell.kind == "markdown"]
+
+    @property
+    def stated(self):
+        """The numbers with a tolerance in checked cells -> [(cell, name, Number)]."""
+        checked = [cell for cell in self.code if not cell.unchecked]
+        return [(cell, name, number) for cell in checked for name, number in cell.results.items()]
 
     @cached_property
     def spread(self):
@@ -231,7 +238,7 @@ def ids_are_readable(notebook):
 
 @rule
 def cell_metadata_is_known(notebook):
-    """A cell carries tags, reason, facts and nbval (rtol, atol) only; rtol is at most 5 %."""
+    """A cell carries tags, reason, facts and nbval (rtol ≤ 0.05, atol ≤ 0.001) only."""
     for cell in notebook.cells:
         extra = sorted(set(cell.metadata) - CELL_METADATA)
         if extra:
@@ -242,8 +249,9 @@ def cell_metadata_is_known(notebook):
         widening = cell.metadata.get("nbval", {})
         if set(widening) - {"rtol", "atol"}:
             yield cell, f"nbval metadata is {widening}; wanted rtol and atol only"
-        if Decimal(str(widening.get("rtol", 0))) > WIDEST:
-            yield cell, f"rtol is {widening['rtol']}; wanted at most {WIDEST}: state single results with ±"
+        for name, most in (("rtol", WIDEST), ("atol", FINE)):
+            if Decimal(str(widening.get(name, 0))) > most:
+                yield cell, f"{name} is {widening[name]}; wanted at most {most}: state single results with ±"
 
 
 @rule
@@ -307,8 +315,8 @@ def results_hold(notebook):
 def decimals_have_a_tolerance(notebook):
     """A decimal in an output stands before ±, or is exact: a multiple of 1/8, or written so in the code.
 
-    A number read from a file is declared in the code cell's `facts`. A tolerance or a bound needs no ±,
-    nor do cells with rtol or atol, nor unchecked cells.
+    A number that was read from a file, or is exact, is declared in the code cell's `facts`. A tolerance or a
+    bound needs no ±, nor do cells with rtol or atol, nor unchecked cells.
     """
     written = set()
     for cell in notebook.code:
@@ -323,7 +331,7 @@ def decimals_have_a_tolerance(notebook):
                     yield (
                         cell,
                         f"{number.value} is stated without a tolerance; wanted ±: use medtutor.result(…, "
-                        "within=…), or declare it in the cell's facts if it was read from a file",
+                        "within=…), or declare it in the cell's facts if it was read from a file or is exact",
                     )
                     break
 
@@ -346,28 +354,25 @@ def _without_bounds(text):
 
 @rule
 def tolerances_are_tight(notebook):
-    """A tolerance is at most 5 % of its value; a probe's is at most 0.001."""
-    for cell in notebook.code:
-        for name, number in cell.results.items():
-            probe = name.startswith("probe")
-            most = WIDEST_PROBE if probe else WIDEST * abs(number.value)
-            if number.tolerance > most:
-                what = "0.001, for it is a probe" if probe else f"{most.normalize():f}, 5 % of the value"
-                yield cell, f"{name!r} is {number.value} ± {number.tolerance}; wanted at most ± {what}"
+    """A tolerance is at most 5 % of its value, or at most 0.001; a probe's is at most 0.001."""
+    for cell, name, number in notebook.stated:
+        probe = name.startswith("probe")
+        most = FINE if probe else max(FINE, WIDEST * abs(number.value))
+        if number.tolerance > most:
+            what = "0.001, for it is a probe" if probe else f"{most.normalize():f}, 5 % of the value"
+            yield cell, f"{name!r} is {number.value} ± {number.tolerance}; wanted at most ± {what}"
 
 
 @rule
 def tolerances_are_measured(notebook):
     """Each tolerance is at least three times the spread that was recorded for it."""
-    stated = [(cell, name, number) for cell in notebook.code for name, number in cell.results.items()]
-    if stated and notebook.spread is None:
-        run = f"run medtutor spread {notebook.path.stem}"
-        yield None, f"{len(stated)} tolerances have no recorded spread; wanted one each: {run}"
+    run = f"run medtutor spread {notebook.path.stem}"
+    if notebook.stated and notebook.spread is None:
+        yield None, f"{len(notebook.stated)} tolerances have no recorded spread; wanted one each: {run}"
         return
-    for cell, name, number in stated:
+    for cell, name, number in notebook.stated:
         record = notebook.spread.get(f"{cell.id}: {name}")
         if record is None:
-            run = f"run medtutor spread {notebook.path.stem}"
             yield cell, f"{name!r} has ± {number.tolerance} and no recorded spread: {run}"
         elif number.tolerance < SPREADS * Decimal(record["spread"]):
             wanted = SPREADS * Decimal(record["spread"])
@@ -830,21 +835,19 @@ def main(argv=None):
         prog="medtutor lint",
         description="Check stored notebooks against the rules of the course, without running them.",
     )
-    parser.add_argument(
-        "paths", nargs="*", type=Path, metavar="PATH", help="notebooks (default: all in notebooks/)"
-    )
+    parser.add_argument("paths", nargs="*", metavar="PATH", help="numbers, names or paths (default: all)")
     parser.add_argument("--rules", action="store_true", help="print the rules and stop")
     options = parser.parse_args(argv)
     if options.rules:
         for each in RULES:
             print(f"{each.__name__.replace('_', ' ')}\n    {each.__doc__.strip()}")
         return 0
-    found = [said for path in options.paths or stored_notebooks() for said in problems(path)]
+    try:
+        notebooks = chosen(options.paths)
+    except ValueError as error:
+        print(error)
+        return 2
+    found = [said for path in notebooks for said in problems(path)]
     for said in found:
         print(said)
     return 1 if found else 0
-
-
-def stored_notebooks():
-    """The chapters' notebooks, in order."""
-    return sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))

@@ -8,6 +8,7 @@ number after it; all else must be equal. `medtutor.course.compare` says what equ
 """
 
 import argparse
+import os
 import subprocess
 import sys
 from importlib.metadata import version
@@ -54,23 +55,43 @@ def pytest_configure(config):
         config.option.dist = "loadfile"  # the cells of a notebook need one kernel
 
 
-def validate(paths=(), workers=2, options=()):
+def chosen(asked=(), folder=ROOT / "notebooks"):
+    """The stored notebooks that are asked for by number (1, 01), name or path; all for none asked.
+
+    Raises ValueError, naming those there are, for one that is not there.
+    """
+    there = sorted(folder.glob("*.ipynb"))
+    found = []
+    for word in map(str, asked):
+        number = f"{int(word):02}_" if word.isdigit() else None
+        match = [path for path in there if path.stem in (word, Path(word).stem) or path.stem[:3] == number]
+        if Path(word).exists():
+            match = [Path(word)]
+        if not match:
+            names = ", ".join(path.stem for path in there) or "none"
+            raise ValueError(f"there is no stored notebook {word!r}; there are: {names}")
+        found += match
+    return found or there
+
+
+def validate(paths=(), workers=2, options=(), variables=None):
     """Run notebooks again and compare every output with the stored one, as `medtutor validate` does.
 
     paths    notebooks or folders of them; default: the chapters
     workers  notebooks at a time, each in a process of its own
     options  further options for pytest, e.g. ["-x"]
+    variables  further environment variables, {name: value}
     -> pytest's exit code: 0 where every output agrees, 1 where one does not, 5 where there is no notebook
     """
     command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env"]
     command += [f"--nbval-cell-timeout={CELL_SECONDS}", "-p", "no:cacheprovider"]
     if workers > 1:
         command += ["-n", str(workers), "--dist", "loadfile"]
-    chosen = [str(path) for path in paths or sorted((ROOT / "notebooks").glob("*.ipynb"))]
-    if not chosen:
+    notebooks = [str(path) for path in paths or chosen()]
+    if not notebooks:
         print(f"there is no notebook in {ROOT / 'notebooks'}; build one with medtutor build")
         return 5
-    return subprocess.call([*command, *options, *chosen])
+    return subprocess.call([*command, *options, *notebooks], env={**os.environ, **(variables or {})})
 
 
 def main(argv=None):
@@ -83,14 +104,13 @@ def main(argv=None):
         "  medtutor validate my_notebook.ipynb -- -x",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "paths", nargs="*", type=Path, metavar="PATH", help="notebooks (default: the chapters)"
-    )
+    parser.add_argument("paths", nargs="*", metavar="PATH", help="numbers, names or paths (default: all)")
     parser.add_argument("--workers", type=int, default=2, metavar="N", help="notebooks at a time (default 2)")
     words = list(sys.argv[1:] if argv is None else argv)
     at = words.index("--") if "--" in words else len(words)
     options = parser.parse_args(words[:at])
-    missing = [str(path) for path in options.paths if not path.exists()]
-    if missing:
-        parser.error(f"there is no {missing[0]}; give the path of a notebook")
-    return validate(options.paths, options.workers, words[at + 1 :])
+    try:
+        return validate(chosen(options.paths), options.workers, words[at + 1 :])
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2

@@ -297,6 +297,13 @@ def test_validate_passes_on_the_exit_code(tmp_path, monkeypatch):
 
 
 def test_missing_notebook_is_named(capsys):
-    with pytest.raises(SystemExit):
-        validate.main(["nowhere.ipynb"])
-    assert "there is no nowhere.ipynb" in capsys.readouterr().err
+    assert validate.main(["nowhere.ipynb"]) == 2
+    assert "there is no stored notebook 'nowhere.ipynb'; there are: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("asked", [["1"], ["01"], ["01_one"], ["notebooks/01_one.ipynb"]])
+def test_chapter_is_chosen_by_number_name_or_path(tmp_path, asked):
+    for name in ("01_one", "02_two"):
+        (tmp_path / f"{name}.ipynb").touch()
+    assert validate.chosen(asked, tmp_path) == [tmp_path / "01_one.ipynb"]
+    assert len(validate.chosen([], tmp_path)) == 2
