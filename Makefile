@@ -1,7 +1,7 @@
 # Two commands: `make lab` opens the course, `make test` tests it. `make help` lists the rest.
 # Works with GNU make 3.81 and any POSIX shell. Options are passed on:  make lab ARGS="--no-browser --port 8890"
 
-.PHONY: help lab test lock faults test-portability bench setup clean
+.PHONY: help lab test lock readme faults test-portability bench setup clean
 .DEFAULT_GOAL := help
 
 PYTHON ?=
@@ -29,6 +29,7 @@ help:
 	@echo 'make faults             plant faults and list which are caught (long)'
 	@echo 'make bench              run the benchmarks'
 	@echo 'make lock               renew requirements.lock and environment.yml (needs the network)'
+	@echo 'make readme             write the chapter table into README.md'
 	@echo 'make clean              remove .venv and caches'
 	@echo 'PYTHON=… names a Python 3.11 to 3.13; ARGS="…" passes options on.'
 
@@ -52,6 +53,9 @@ bench:
 
 lock:
 	@$(PREPARE) run -m medtutor.course.lock $(ARGS)
+
+readme:
+	@$(PREPARE) run -m medtutor.course.readme $(ARGS)
 
 clean:
 	rm -rf .venv .pytest_cache .ruff_cache build medtutor.egg-info

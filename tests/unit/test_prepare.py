@@ -325,7 +325,8 @@ def test_lab_opens_the_start_page_unless_a_notebook_is_named(options, first):
 
 
 def test_it_needs_nothing_but_the_standard_library():
-    run = f"import runpy, sys; sys.argv = ['', 'help']; runpy.run_path({prepare.__file__!r}, run_name='__main__')"
+    path = prepare.__file__
+    run = f"import runpy, sys; sys.argv = ['', 'help']; runpy.run_path({path!r}, run_name='__main__')"
     command = [sys.executable, "-I", "-S", "-c", run]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0 and "prepare.py lab" in done.stdout

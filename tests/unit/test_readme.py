@@ -1,0 +1,53 @@
+from pathlib import Path
+
+import medtutor
+from medtutor import guide
+from medtutor.course import readme
+
+ROOT = Path(medtutor.__file__).parents[1]
+ONE = guide.Chapter(1, "One", "Why?", (), "a scan", 38.2, 2, "01_one.ipynb")
+TWO = guide.Chapter(2, "Two", "How?", (1,), "notes", None, None, None)
+
+
+def test_the_table_links_to_chapters_that_are_there():
+    assert readme.table([ONE, TWO]).splitlines()[2:] == [
+        "| [1 · One](notebooks/01_one.ipynb) | Why? | nothing | a scan | 38 s on 2 cores |",
+        "| 2 · Two | How? | 1 | notes | planned |",
+    ]
+
+
+def test_the_readme_holds_the_table_of_this_moment():
+    """After a change to chapters.toml or measured.json: `make readme`."""
+    (stored,) = readme.TABLE.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+    assert stored == readme.table(guide.chapters(ROOT / "notebooks"))
+
+
+def test_writing_the_table_leaves_the_rest_alone(tmp_path, monkeypatch):
+    text = "# A\n<!-- chapters: written by `make readme` -->\nold\n<!-- end of chapters -->\nrest \\1\n"
+    (tmp_path / "README.md").write_text(text, encoding="utf-8")
+    monkeypatch.setattr(readme, "chapters", lambda folder: [ONE, TWO])
+    assert readme.main([], tmp_path) == 0
+    assert (tmp_path / "README.md").read_text(encoding="utf-8") == text.replace(
+        "old", readme.table([ONE, TWO])
+    )
+
+
+def test_a_readme_without_a_place_for_the_table_is_left_alone(tmp_path, monkeypatch, capsys):
+    (tmp_path / "README.md").write_text("# A\n", encoding="utf-8")
+    monkeypatch.setattr(readme, "chapters", lambda folder: [ONE])
+    assert readme.main([], tmp_path) == 1
+    assert (tmp_path / "README.md").read_text(encoding="utf-8") == "# A\n"
+    assert "no lines that mark" in capsys.readouterr().err
+
+
+def test_the_readme_names_files_that_exist():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for name in (
+        "requirements.lock",
+        "environment.yml",
+        "CITATION.cff",
+        "LICENSE",
+        "notebooks/chapters.toml",
+    ):
+        assert name in text and (ROOT / name).exists()
+    assert "medtutor\\course\\prepare.py" in text and (ROOT / "medtutor" / "course" / "prepare.py").exists()
