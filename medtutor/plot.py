@@ -82,6 +82,17 @@ def show_images(images, titles=(), *, alt, vmin=None, vmax=None, cols=6, size=2.
     return Picture.of(figure, alt, caption)
 
 
+def show_windows(hounsfield, windows, *, alt, size=2.6, caption=""):
+    """One CT slice (h, w) in Hounsfield units, through several windows {name: (level, width)}."""
+    figure = Figure(figsize=(size * len(windows), size + 0.3), layout="constrained")
+    axes = figure.subplots(1, len(windows), squeeze=False)[0]
+    for ax, (name, (level, width)) in zip(axes, windows.items(), strict=True):
+        ax.imshow(hounsfield, cmap="gray", vmin=level - width / 2, vmax=level + width / 2)
+        ax.set_title(f"{name}: level {level}, width {width}", fontsize=10)
+        ax.axis("off")
+    return Picture.of(figure, alt, caption)
+
+
 def show_signal(
     signals, labels=(), *, alt, step=1.0, xlabel="time, s", ylabel="mV", marks=(), size=(9, 2.2), caption=""
 ):
@@ -106,7 +117,9 @@ def show_signal(
     return Picture.of(figure, alt, caption)
 
 
-def show_curves(x, curves, *, alt, xlabel, ylabel, logx=False, logy=False, size=(7, 3.6), caption=""):
+def show_curves(
+    x, curves, *, alt, xlabel, ylabel, logx=False, logy=False, markevery=1, size=(7, 3.6), caption=""
+):
     """Named curves in one panel, told apart by colour, line style and marker.
 
     curves  {name: array (len(x),)}; NaN leaves a gap
@@ -115,7 +128,9 @@ def show_curves(x, curves, *, alt, xlabel, ylabel, logx=False, logy=False, size=
     ax = figure.subplots()
     styles = zip((BLUE, ORANGE, GREEN, RED, SKY), ("-", "--", "-.", ":", "-"), "os^Dv", strict=True)
     for (name, y), (color, line, marker) in zip(curves.items(), styles, strict=False):
-        ax.plot(x, y, color=color, linestyle=line, marker=marker, markersize=5, label=name)
+        ax.plot(
+            x, y, color=color, linestyle=line, marker=marker, markersize=5, markevery=markevery, label=name
+        )
     ax.set_xscale("log" if logx else "linear")
     ax.set_yscale("log" if logy else "linear")
     ax.set_xlabel(xlabel)

@@ -20,9 +20,10 @@ def correlate(x, w, b=0.0):
 
 
 def conv2d(x, w, b=0.0, stride=1, padding=0, dilation=1):
-    """Cross-correlation of a zero-padded x, every `stride` pixels, with a kernel spread by `dilation`.
+    """Cross-correlation of a padded x, every s pixels, with a kernel spread by d.
 
-    x (H, W), w (M, N)  ->  y, each side (n + 2p - d(k - 1) - 1) // s + 1; ValueError where that is below 1
+    x (H, W), w (M, N)  ->  y, each side (n + 2p - d(k - 1) - 1) // s + 1
+    ValueError where the kernel fits nowhere
     """
     s, p, d = stride, padding, dilation
     x = np.pad(x, p)
@@ -37,7 +38,7 @@ def conv2d(x, w, b=0.0, stride=1, padding=0, dilation=1):
 
 
 def conv_layer(x, w, b):
-    """A layer of filters: y[i, j, f] = sum over m, n, c of w[m, n, c, f] * x[i + m, j + n, c], plus b[f].
+    """A layer: y[i, j, f] = sum over m, n, c of w[m, n, c, f] * x[i+m, j+n, c], plus b[f].
 
     x (H, W, C), w (M, N, C, F), b (F,)  ->  y (H - M + 1, W - N + 1, F)
     """
@@ -49,7 +50,7 @@ def conv_layer(x, w, b):
 
 
 def transposed_conv2d(x, w, stride=1):
-    """Each input pixel paints a copy of the kernel: y[s i + m, s j + n] += x[i, j] * w[m, n].
+    """Each input pixel paints the kernel: y[s i + m, s j + n] += x[i, j] * w[m, n].
 
     x (H, W), w (M, N)  ->  y (s (H - 1) + M, s (W - 1) + N)
     """
@@ -63,27 +64,28 @@ def transposed_conv2d(x, w, stride=1):
 def gradients(x, w, dy):
     """Gradients of a loss through y = correlate(x, w, b), given dy = dL/dy.
 
-    x (H, W), w (M, N), dy (H - M + 1, W - N + 1)  ->  dx (H, W), dw (M, N), db a number
+    x (H, W), w (M, N), dy (H - M + 1, W - N + 1)  ->  dx (H, W), dw (M, N), db
 
-        dw[m, n] = sum over i, j of dy[i, j] * x[i + m, j + n]      dx = dy painted with w      db = sum of dy
+        dw[m, n] = sum over i, j of dy[i, j] * x[i + m, j + n]
+        dx = dy painted with w,  db = sum of dy
     """
     return transposed_conv2d(dy, w), correlate(x, dy), dy.sum()
 
 
 def shifted_sums(x, w):
-    """`correlate` with one pass over the kernel: each weight times the whole image, shifted."""
+    """`correlate`, weight by weight: each one times the whole image, shifted."""
     H, W = x.shape[0] - w.shape[0] + 1, x.shape[1] - w.shape[1] + 1
     return sum(w[m, n] * x[m : m + H, n : n + W] for m, n in np.ndindex(w.shape))
 
 
 def im2col(x, w):
-    """`correlate` as one matrix product: every patch is a row of a (H W, M N) matrix."""
+    """`correlate` as one matrix product: every patch is a row of it."""
     patches = np.lib.stride_tricks.sliding_window_view(x, w.shape)  # (H, W, M, N)
     return (patches.reshape(-1, w.size) @ w.ravel()).reshape(patches.shape[:2])
 
 
 def fourier(x, w):
-    """`correlate` by a product of spectra; that product is a convolution, so the kernel is flipped first."""
+    """`correlate` by a product of spectra, which is a convolution: so flip first."""
     shape = x.shape[0] + w.shape[0] - 1, x.shape[1] + w.shape[1] - 1
     y = np.fft.irfft2(np.fft.rfft2(x, shape) * np.fft.rfft2(w[::-1, ::-1], shape), shape)
     return y[w.shape[0] - 1 : x.shape[0], w.shape[1] - 1 : x.shape[1]]

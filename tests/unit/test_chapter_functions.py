@@ -1,0 +1,28 @@
+"""What a chapter shows and what later chapters import are the same functions, word for word."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import medtutor
+
+ROOT = Path(medtutor.__file__).resolve().parent.parent
+REUSED = {"01_convolution": "convolution"}
+
+
+def functions(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return {node.name: ast.unparse(node) for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
+@pytest.mark.parametrize("chapter", REUSED)
+def test_package_holds_the_functions_of_the_chapter(chapter):
+    shown = functions(ROOT / "notebooks" / "source" / f"{chapter}.py")
+    kept = functions(ROOT / "medtutor" / "nn" / f"{REUSED[chapter]}.py")
+    assert kept == {name: shown.get(name, "not shown in the chapter") for name in kept}
+
+
+def test_each_module_of_reused_functions_has_its_chapter():
+    modules = {path.stem for path in (ROOT / "medtutor" / "nn").glob("*.py")} - {"__init__"}
+    assert modules == set(REUSED.values())
