@@ -81,9 +81,13 @@ class Notebook:
 
     @property
     def stated(self):
-        """The numbers with a tolerance in checked cells -> [(cell, name, Number)]."""
-        checked = [cell for cell in self.code if not cell.unchecked]
-        return [(cell, name, number) for cell in checked for name, number in cell.results.items()]
+        """The finite numbers with a tolerance in checked cells -> [(cell, name, Number)]."""
+        return [
+            (cell, name, number)
+            for cell in self.code
+            for name, number in cell.results.items()
+            if not cell.unchecked and number.value.is_finite()
+        ]
 
     @cached_property
     def spread(self):
@@ -742,7 +746,10 @@ def _is_artist(value):
         value = value.value
     if not (isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute)):
         return False
-    owner = _dotted(value.func.value).split(".")[-1]
+    owner = value.func.value
+    while isinstance(owner, ast.Subscript):
+        owner = owner.value
+    owner = _dotted(owner).split(".")[-1]
     return value.func.attr in ARTISTS and bool(re.match(r"(?:plt|ax|axes|axs|fig|figure|pyplot)\d*$", owner))
 
 
