@@ -87,5 +87,6 @@ def im2col(x, w):
 def fourier(x, w):
     """`correlate` by a product of spectra, which is a convolution: so flip first."""
     shape = x.shape[0] + w.shape[0] - 1, x.shape[1] + w.shape[1] - 1
-    y = np.fft.irfft2(np.fft.rfft2(x, shape) * np.fft.rfft2(w[::-1, ::-1], shape), shape)
+    spectrum = np.fft.rfft2(x, shape) * np.fft.rfft2(w[::-1, ::-1], shape)
+    y = np.fft.irfft2(spectrum, shape)
     return y[w.shape[0] - 1 : x.shape[0], w.shape[1] - 1 : x.shape[1]]
