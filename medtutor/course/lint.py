@@ -320,7 +320,7 @@ def decimals_have_a_tolerance(notebook):
     """A decimal in an output stands before ±, or is exact: a multiple of 1/8, or written so in the code.
 
     A number that was read from a file, or is exact, is declared in the code cell's `facts`. A tolerance or a
-    bound needs no ±, nor do cells with rtol or atol, nor unchecked cells.
+    bound needs no ±, nor do the words about a picture, cells with rtol or atol, and unchecked cells.
     """
     written = set()
     for cell in notebook.code:
@@ -328,27 +328,22 @@ def decimals_have_a_tolerance(notebook):
         if cell.unchecked or cell.tolerant:
             continue
         free = written | {abs(_decimal(fact)) for fact in cell.facts if _decimal(fact) is not None}
-        for text in _texts(cell):
-            for number in compare.decimals(_without_bounds(text), compare.measured(text), 0, 0):
-                value = abs(number.value)
-                if value.is_finite() and value not in free and value * 8 % 1:
-                    yield (
-                        cell,
-                        f"{number.value} is stated without a tolerance; wanted ±: use medtutor.result(…, "
-                        "within=…), or declare it in the cell's facts if it was read from a file or is exact",
-                    )
-                    break
+        bare = (value for value in _bare_decimals(cell) if abs(value) not in free and value * 8 % 1)
+        if (value := next(bare, None)) is not None:
+            yield (
+                cell,
+                f"{value} is stated without a tolerance; wanted ±: use medtutor.result(…, within=…), "
+                "or declare it in the cell's facts if it was read from a file or is exact",
+            )
 
 
-def _texts(cell):
-    """The texts of a cell's outputs as a reader sees them; plain text where a page stands beside it."""
-    found = []
+def _bare_decimals(cell):
+    """The finite decimals in a cell's outputs that stand neither at a ± nor in a bound nor beside a picture."""
     for output in cell.outputs:
-        kinds = compare.texts(output)
-        if "text/html" in kinds and "text/plain" in kinds:
-            kinds.pop("text/html")
-        found += [compare.visible(text) if kind == "text/html" else text for kind, text in kinds.items()]
-    return found
+        for text in () if _alts(output) else compare.seen(output):
+            text = _without_bounds(text)
+            found = compare.decimals(text, compare.measured(text), 0, 0)
+            yield from (number.value for number in found if number.value.is_finite())
 
 
 def _without_bounds(text):

@@ -148,6 +148,8 @@ ADDED = {
     "atol is 0.1; wanted at most 0.001": [code("added", "1", nbval={"atol": 0.1})],
     # numbers
     "0.333 is stated without a tolerance": result("ratio 0.333"),
+    "0.334 is stated without a tolerance": [code("added", "1", shown(plain="<Tensor numpy=0.334>"))],
+    "0.335 is stated without a tolerance": [code("added", "1", shown(html="<b>0.335</b>", plain="a"))],
     "0.000012 is stated without a tolerance": result("ratio 1.2e-05"),
     "'loss' has ± 0.02 and no recorded spread": result("loss 0.51 ± 0.02"),
     "'41' occurs in no checked output": text("It called 41 children sick."),
@@ -227,6 +229,9 @@ ALLOWED = {
     "powers": text("From 10⁻³ to 25² steps."),
     "exact decimals": result("[[0.5, -0.25], [1.0, 2.125]]"),
     "decimal from the code": [code("added", "0.1 * x", printed("0.1 0.3\n"), facts="0.3")],
+    "words about a picture": [
+        code("added", "1", shown(html="<img alt='From minus to plus 0.57'>-0.81", plain="-0.81 to 0.57"))
+    ],
     "table": result("0.333", nbval={"rtol": 0.01}),
     "fact in a code cell": result("spacing 0.661468", facts="0.661468"),
     "regular expression": lines("re.compile('a')", "compile(source, name, 'exec')"),
