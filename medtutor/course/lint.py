@@ -338,7 +338,7 @@ def decimals_have_a_tolerance(notebook):
 
 
 def _bare_decimals(cell):
-    """The finite decimals in a cell's outputs that stand neither at a ± nor in a bound nor beside a picture."""
+    """The finite decimals in a cell's outputs that stand not at a ±, in a bound or beside a picture."""
     for output in cell.outputs:
         for text in () if _alts(output) else compare.seen(output):
             text = _without_bounds(text)

@@ -7,6 +7,7 @@ import argparse
 import json
 import os
 import platform
+import subprocess
 from pathlib import Path
 
 from medtutor.course import compare
@@ -53,7 +54,8 @@ def outputs_under(path, setting):
 
     notebook = nbformat.read(path, as_version=4)
     client = NotebookClient(notebook, kernel_name="python3", timeout=CELL_SECONDS, store_widget_state=False)
-    client.execute(env={**os.environ, **kernel_environment(), **setting}, cwd=str(Path(path).parent))
+    environment = {**os.environ, **kernel_environment(), **setting}
+    client.execute(env=environment, cwd=str(Path(path).parent), stderr=subprocess.DEVNULL)
     return notebook
 
 

@@ -3,6 +3,7 @@
 The cells of one notebook share a kernel, for kernels cost more than what is tested; each cell is a case.
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -144,8 +145,8 @@ RED = [
     code("module-changed", html(MODULE.format(code="a + b")), shown(html=MODULE.format(code="a - b"))),
     code(
         "huge-page",
-        "display({'text/html': 'x' * 10**6 + '1' + 'x' * 10**6}, raw=True)",
-        shown(html="x" * 10**6 + "2" + "x" * 10**6),
+        "display({'text/html': '1' + 'xy' * 10**6 + '1'}, raw=True)",
+        shown(html="2" + "xy" * 10**6 + "2"),
     ),
     code("output-missing", "pass", printed("hello\n")),
     code("output-extra", "print('hello')"),
@@ -175,12 +176,28 @@ DIES = [
 ]
 
 
+OLDER = {
+    "cells": [
+        {
+            "cell_type": "code",
+            "execution_count": 1,
+            "metadata": {},
+            "outputs": [{"name": "stdout", "output_type": "stream", "text": ["x 1.0 ± 0.5\n"]}],
+            "source": ["print('x 1.2 ± 0.5')"],
+        }
+    ],
+    "metadata": {"kernelspec": {"display_name": "Other", "language": "python", "name": "other"}},
+    "nbformat": 4,
+    "nbformat_minor": 2,
+}
+
+
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory):
     folder = tmp_path_factory.mktemp("strict")
     stored(folder / "cases.ipynb", GREEN + RED)
     stored(folder / "dies.ipynb", DIES)
-    stored(folder / "unchanged.ipynb", [code("again", GREEN[1].source, *GREEN[1].outputs)])
+    (folder / "older.ipynb").write_text(json.dumps(OLDER), encoding="utf-8")
     return run(folder, PYTHONHASHSEED="5")
 
 
@@ -224,7 +241,12 @@ def test_report_names_the_cell_and_the_reason(seen, name):
 
 
 def test_difference_in_a_huge_page_is_shown_in_part(seen):
-    assert len(seen.cells["huge-page"][1]) < 10_000
+    report = seen.cells["huge-page"][1]
+    assert "[from character 0] 1xyxy" in report and "truncated" not in report
+
+
+def test_notebook_of_an_older_format_is_validated_too(seen):
+    assert seen.cells["Cell 0"] == ("passed", "")
 
 
 def test_dead_kernel_is_red_at_once_and_its_cells_are_not_waited_for(seen):
