@@ -304,7 +304,7 @@ function render({ model, el }) {
 
   const sliders = ["stride", "padding", "dilation"].map((name) => {
     const range = element("input", { type: "range", min: name === "padding" ? 0 : 1, max: 4, step: 1 });
-    return { name, range, reading: element("output") };
+    return { name, range, reading: element("span", { className: "mdx-reading", aria: { hidden: true } }) };
   });
 
   const operations = [false, true].map((flip) => element("input", { type: "radio", value: flip }));

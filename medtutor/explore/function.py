@@ -18,7 +18,7 @@ from medtutor.explore.convolution import PRESETS
 from medtutor.explore.images import named_images
 from medtutor.plot import Picture
 
-HEIGHT = "25rem"
+HEIGHT = "23rem"
 
 
 @dataclass
@@ -101,8 +101,8 @@ class FunctionPanel:
             right.axis("off")
         else:
             rows, columns = answer.output.shape
-            grey = answer.output.min() >= 0 and answer.output.max() <= 1
-            drawn = _draw(right, answer.output, f"{self.name}(…)   {rows} × {columns}", grey)
+            title = f"{self.name}(…)   {rows} × {columns}"
+            drawn = _draw(right, answer.output, title, grey=answer.output.min() >= 0)
             self.figure.colorbar(drawn, ax=right, shrink=0.85)
         given = f" with the kernel {kernel}" if self.takes_kernel else ""
         alt = f"{self.name} applied to the image {image}{given}: {answer.sentence}"
@@ -200,8 +200,9 @@ def _arguments(function):
 
 
 def _draw(ax, values, title, grey):
+    """Grey from 0 to 1, or to the largest value above; else from orange over white to violet around 0."""
     limit = np.abs(values).max() or 1
-    low, high = (0, 1) if grey else (-limit, limit)
+    low, high = (0, max(1, limit)) if grey else (-limit, limit)
     ax.set_title(title)
     ax.set_xticks([])
     ax.set_yticks([])
@@ -210,12 +211,12 @@ def _draw(ax, values, title, grey):
 
 
 def _page(picture):
-    """The picture above its sentence, at a fixed height, on its own background."""
+    """The sentence above the picture, at a fixed height, on its own background."""
     source = base64.b64encode(picture.png).decode()
     box = f"background:#fff;color:#16191d;padding:0.5rem;height:{HEIGHT};overflow:auto;line-height:1.4"
-    size = "display:block;max-width:100%;height:18.5rem;object-fit:contain"
+    size = "display:block;max-width:100%;height:18rem;object-fit:contain;object-position:left"
+    sentence = f'<p role="status" style="margin:0;min-height:2.8em">{html.escape(picture.caption)}</p>'
     return (
-        f'<div style="{box}">'
-        f'<img alt="{html.escape(picture.alt)}" style="{size}" src="data:image/png;base64,{source}">'
-        f'<p role="status" style="margin:0.5rem 0 0">{html.escape(picture.caption)}</p></div>'
+        f'<div style="{box}">{sentence}'
+        f'<img alt="{html.escape(picture.alt)}" style="{size}" src="data:image/png;base64,{source}"></div>'
     )
