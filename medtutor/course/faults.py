@@ -4,8 +4,8 @@ A table tests/faults/NN_slug.toml names small edits and who should notice them:
 
     [[fault]]
     name = "stride ignored"
-    file = "medtutor/nn/convolution.py"
-    old = "x[s * i : s * i + M]"          # occurs exactly once in the file
+    file = "medtutor/nn/convolution.py"   # or a list, for the same edit in several files
+    old = "x[s * i : s * i + M]"          # occurs exactly once in each file
     new = "x[i : i + M]"
     also = [{file = "...", old = "...", new = "..."}]                        # optional, further edits
     noticed_by = ["tests/unit/test_nn_convolution.py", "notebooks/01_convolution.ipynb"]   # fast ones first
@@ -106,7 +106,11 @@ def _read_entry(entry, number, path):
         raise FaultError(f"{where}: {', '.join(unknown)} is not known; only `also` may be added")
     if isinstance(entry["noticed_by"], str) or not entry["noticed_by"]:
         raise FaultError(f"{where}: noticed_by is a list of pytest targets, the fastest first")
-    edits = tuple(Edit(e["file"], e["old"], e["new"]) for e in (entry, *entry.get("also", ())))
+    edits = tuple(
+        Edit(file, each["old"], each["new"])
+        for each in (entry, *entry.get("also", ()))
+        for file in ([each["file"]] if isinstance(each["file"], str) else each["file"])
+    )
     return Fault(path.stem, entry["name"], edits, tuple(entry["noticed_by"]))
 
 

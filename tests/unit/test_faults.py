@@ -176,6 +176,22 @@ def test_wrong_table_is_answered_with_the_entry(tmp_path, old, new, wanted):
         faults.read_table(path)
 
 
+def test_one_edit_can_be_made_in_several_files(tmp_path):
+    table = TABLE.replace(
+        'file = "medtutor/__init__.py"\nold = "def d', 'file = ["a.py", "b.py"]\nold = "def d'
+    )
+    assert table != TABLE
+    (tmp_path / "01_tiny.toml").write_text(table, encoding="utf-8")
+    fault = faults.read_table(tmp_path / "01_tiny.toml")[2]
+    for name in ("a.py", "b.py"):
+        (tmp_path / name).write_text(f"# {name}\ndef double(x): ...\n", encoding="utf-8")
+    faults.plant(fault, tmp_path)
+    assert [(tmp_path / name).read_text(encoding="utf-8") for name in ("a.py", "b.py")] == [
+        "# a.py\ndef twice(x): ...\n",
+        "# b.py\ndef twice(x): ...\n",
+    ]
+
+
 def test_copy_holds_what_git_would_track_and_nothing_else(tmp_path):
     root = checkout_of(tmp_path / "from")
     subprocess.run(["git", "add", "medtutor", "tests/test_slow.py"], cwd=root, check=True)

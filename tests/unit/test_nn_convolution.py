@@ -1,14 +1,11 @@
 """Chapter 1's functions against enumeration, scipy and numerical gradients, on images that are not square."""
 
-import ast
 import itertools
 
 import numpy as np
 import pytest
 from scipy import signal
 
-from medtutor.course.build import ROOT
-from medtutor.nn import convolution
 from medtutor.nn.convolution import (
     conv2d,
     conv_layer,
@@ -203,25 +200,3 @@ def test_every_route_leads_to_the_same_numbers(route, image, kernel):
     y = route(x, w)
     assert y.shape == (image[0] - kernel[0] + 1, image[1] - kernel[1] + 1)
     np.testing.assert_allclose(y, signal.correlate2d(x, w, mode="valid"), rtol=0, atol=1e-9)
-
-
-# What is taught and what is imported
-
-
-def functions(path):
-    """{name: syntax tree} of the functions at the top of a Python file."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    return {node.name: ast.dump(node) for node in tree.body if isinstance(node, ast.FunctionDef)}
-
-
-IMPORTED = functions(ROOT / "medtutor" / "nn" / "convolution.py")
-
-
-@pytest.mark.parametrize("name", IMPORTED)
-def test_function_reads_in_the_package_as_in_the_chapter(name):
-    taught = functions(ROOT / "notebooks" / "source" / "01_convolution.py")
-    assert taught[name] == IMPORTED[name]
-
-
-def test_every_function_of_the_module_is_tested_here():
-    assert set(IMPORTED) == {name for name in IMPORTED if globals().get(name) is getattr(convolution, name)}
