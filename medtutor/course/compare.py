@@ -6,7 +6,8 @@ from decimal import Decimal
 from html.parser import HTMLParser
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
-LONGEST = 600  # characters of a difference that a report shows
+LONG = 2000  # characters above which a text is shown in part
+SHOWN = 160  # characters of that part
 
 _PNG = re.compile(r"data:image/png;base64,[A-Za-z0-9+/=]+")
 _SIZE = r"(?:(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?|\.\d+)(?:e[-+]?\d+)?|nan|inf"
@@ -161,7 +162,7 @@ def broken_results(text):
     for line in text.splitlines():
         if not (_PLUS_MINUS.search(line) or _VERDICT.search(line)):
             continue
-        shown = " ".join(line.split())[:LONGEST]
+        shown = " ".join(line.split())[:SHOWN]
         if _NOT_FINITE.search(line):
             said.append(f"not a finite number: {shown}")
         if _MISSED.search(line):
@@ -249,9 +250,9 @@ def results(outputs):
 
 def excerpts(stored, fresh):
     """The part in which two long texts differ, a few words around it kept -> (stored part, fresh part)."""
-    if max(len(stored), len(fresh)) <= 3 * LONGEST:
+    if max(len(stored), len(fresh)) <= LONG:
         return stored, fresh
     pairs = enumerate(zip(stored, fresh, strict=False))
     start = next((i for i, (a, b) in pairs if a != b), min(len(stored), len(fresh)))
     start = max(0, start - 60)
-    return tuple(f"[from character {start}] {text[start : start + LONGEST]}" for text in (stored, fresh))
+    return tuple(f"[from character {start}] {text[start : start + SHOWN]}" for text in (stored, fresh))

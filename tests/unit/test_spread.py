@@ -90,6 +90,7 @@ def test_settings_reach_the_kernel_and_are_recorded(planted):
 
 
 def test_portability_is_red_where_one_setting_is(planted, capfd):
+    """Also that validation of a notebook whose outputs agree ends in exit code 0."""
     assert portability.portability([planted], PLANTED, workers=1) == 1
     rows = [line.split() for line in capfd.readouterr().out.splitlines()[-4:]]
     assert rows == [

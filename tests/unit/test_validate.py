@@ -270,10 +270,8 @@ SLOW = {
 def late(tmp_path_factory):
     folder = tmp_path_factory.mktemp("late")
     for name, source in SLOW.items():
-        users = [code(f"{name}-uses-{i}", "print(x)", printed("1\n")) for i in range(3)]
-        cells = [code(f"{name}-makes", "x = 1"), *users, code(name, source), code(f"below-{name}", "pass")]
-        stored(folder / f"{name}.ipynb", cells)
-    return run(folder, "--nbval-cell-timeout=1", "-n", "2")
+        stored(folder / f"{name}.ipynb", [code(name, source), code(f"below-{name}", "pass")])
+    return run(folder, "--nbval-cell-timeout=1")
 
 
 @pytest.mark.parametrize("name", SLOW)
@@ -284,17 +282,35 @@ def test_cell_that_takes_too_long_is_red_and_its_notebook_ends(late, name):
     assert f"not run: cell '{name}' ran out of time" in late.cells[f"below-{name}"][1]
 
 
-def test_two_workers_share_no_notebook(late):
-    used = [outcome for name, (outcome, _) in late.cells.items() if "-uses-" in name]
-    assert used == ["passed"] * 9
+@pytest.mark.parametrize(
+    "asked, given", [("load", "loadfile"), ("worksteal", "loadfile"), ("loadscope", "loadscope")]
+)
+def test_cells_of_a_notebook_are_not_shared_among_workers(asked, given):
+    options = SimpleNamespace(dist=asked)
+    config = SimpleNamespace(
+        getoption=lambda name, default: True,
+        option=options,
+        pluginmanager=SimpleNamespace(register=lambda *_: None),
+    )
+    validate.pytest_configure(config)
+    assert options.dist == given
 
 
-def test_plugin_is_silent_without_nbval(tmp_path):
+def test_plugin_is_silent_where_nbval_is_missing(tmp_path):
     (tmp_path / "test_one.py").write_text("def test_one():\n    pass\n", encoding="utf-8")
-    for options in ([], ["-p", "no:nbval"]):
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options, str(tmp_path)]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, encoding="utf-8")
-        assert done.returncode == 0 and "1 passed" in done.stdout and not done.stderr
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:nbval",
+        str(tmp_path),
+    ]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, encoding="utf-8")
+    assert done.returncode == 0 and "1 passed" in done.stdout and not done.stderr
 
 
 def test_importing_the_plugin_loads_nothing_heavy():
@@ -310,12 +326,22 @@ def test_other_nbval_is_refused_by_name(monkeypatch):
         validate.pytest_configure(config)
 
 
-def test_validate_passes_on_the_exit_code(tmp_path, monkeypatch):
+def test_validate_runs_notebooks_and_passes_on_the_exit_code(tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     stored(tmp_path / "good.ipynb", [code("fine", "print(1)", printed("1\n"))])
     stored(tmp_path / "bad.ipynb", [code("wrong", "print(1)", printed("2\n"))])
-    assert validate.validate([tmp_path / "good.ipynb"], workers=1) == 0
-    assert validate.main(["bad.ipynb", "--workers", "1"]) == 1
+    assert validate.main(["bad.ipynb", "good.ipynb", "--workers", "1", "--", "-q"]) == 1
+    assert "1 failed, 1 passed" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize("workers, words", [(1, ""), (2, "-n 2 --dist loadfile")])
+def test_workers_get_whole_notebooks(monkeypatch, workers, words):
+    called = []
+    monkeypatch.setattr(
+        validate.subprocess, "call", lambda command, env: called.append(" ".join(command)) or 0
+    )
+    assert validate.validate(["a.ipynb"], workers) == 0
+    assert words in called[0] and (" -n " in called[0]) == bool(words)
 
 
 def test_missing_notebook_is_named(capsys):
