@@ -119,7 +119,10 @@ def read_source(path, exercise=None):
     from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
     path = Path(path)
-    text = path.read_text(encoding="utf-8")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise BuildError(f"{shown(path)}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
     if not text.strip():
         raise BuildError(f'{shown(path)}: the file is empty; begin with a cell, # %% [markdown] id="opening"')
     source = Source(path, new_notebook(metadata=json.loads(json.dumps(METADATA))))
@@ -301,7 +304,7 @@ def execute(source, folder, progress=None, timeout=CELL_TIMEOUT):
         )
         began = time.perf_counter()
         try:
-            client.execute(env=_environment(), cwd=str(folder), stdout=nowhere, stderr=words, cleanup_kc=True)
+            _run_cells(client, env=_environment(), cwd=str(folder), stdout=nowhere, stderr=words)
         except CellExecutionError:
             raise BuildError(_what_was_raised(source, current["cell"])) from None
         except _Stderr:
@@ -317,9 +320,19 @@ def execute(source, folder, progress=None, timeout=CELL_TIMEOUT):
                 f"{_of(source, current['cell'])} killed its kernel (out of memory, or os._exit?)"
                 + "".join(f"\n    {line}" for line in last[-5:] if "[IPKernelApp]" not in line)
             ) from None
+        except RuntimeError as error:
+            raise BuildError(f"{shown(source.path)}: the kernel did not start: {error}") from None
         seconds = time.perf_counter() - began
     _clean(notebook)
     return seconds
+
+
+def _run_cells(client, **kernel):
+    """Run a client's notebook; unlike its own `execute` this leaves Ctrl-C to Python."""
+    client.reset_execution_trackers()
+    with client.setup_kernel(cleanup_kc=True, **kernel):
+        for index, cell in enumerate(client.nb.cells):
+            client.execute_cell(cell, index, execution_count=client.code_cells_executed + 1)
 
 
 def _environment():
@@ -656,7 +669,10 @@ def run_time(names=(), root=ROOT, runs=3, out=None):
 def remember(name, seconds, root=ROOT):
     """Write one chapter's measured seconds into notebooks/measured.json and leave the others' as they are."""
     path = Path(root) / "notebooks" / "measured.json"
-    measured = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    try:
+        measured = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    except ValueError:
+        raise BuildError(f"{shown(path)} is not JSON; remove it and time all chapters") from None
     measured[name] = {
         "seconds": round(statistics.median(seconds), 1),
         "fastest": round(min(seconds), 1),

@@ -405,6 +405,8 @@ def run_faults(root=ROOT, *, chapter=None, only=None, listing=False, jobs=1, jso
     """`medtutor faults`: print the table of caught and missed; returns 0 if all are caught, else 1."""
     if jobs < 1:
         raise FaultError(f"jobs is {jobs}; use 1, or 2 for two faults at a time")
+    if json_file and not Path(json_file).resolve().parent.is_dir():
+        raise FaultError(f"{json_file} cannot be written: its folder does not exist")
     faults = find_faults(root, chapter, only)
     if listing:
         for fault in faults:

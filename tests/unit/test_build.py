@@ -3,7 +3,10 @@
 import io
 import json
 import re
+import signal
+import subprocess
 import sys
+import time
 
 import nbformat
 import pytest
@@ -185,6 +188,31 @@ def test_cell_that_fails_is_named_and_the_stored_notebook_stays(tmp_path, cell, 
     assert [path.name for path in chapter.notebook.parent.iterdir() if path.is_file()] == ["01_tiny.ipynb"]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
+def test_interrupting_ends_the_build_and_leaves_the_notebook(tmp_path):
+    cell = "from pathlib import Path\nPath('begun').touch()\nimport time\ntime.sleep(300)"
+    chapter = chapter_of(tmp_path, f'# %% id="long"\n{cell}\n')
+    chapter_of(tmp_path, '# %% id="one"\n1\n', "02_next")
+    chapter.notebook.write_text("old", encoding="utf-8")
+    code = "import sys; from medtutor.course.cli import main; sys.exit(main(['build'], sys.argv[1]))"
+    process = subprocess.Popen([sys.executable, "-c", code, tmp_path], stderr=subprocess.PIPE, text=True)
+    while not (tmp_path / "notebooks" / "begun").exists():
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, words = process.communicate(timeout=60)
+    assert process.returncode == 130 and "medtutor build was interrupted" in words
+    assert chapter.notebook.read_text(encoding="utf-8") == "old"
+    assert not chapter.notebook.with_name("02_next.ipynb").exists()
+
+
+def test_kernel_that_does_not_start_is_told(tmp_path, monkeypatch):
+    chapter = chapter_of(tmp_path)
+    monkeypatch.setattr(build, "_environment", lambda: {"PYTHONHOME": str(tmp_path)})
+    with pytest.raises(BuildError, match="01_tiny.py: the kernel did not start: Kernel died"):
+        build.build(chapter)
+
+
 def test_next_chapter_is_built_after_one_that_fails(tmp_path, monkeypatch):
     chapter_of(tmp_path, "# %%\n1\n", "01_wrong")
     good = chapter_of(tmp_path, '# %% id="one"\n1\n', "02_right")
@@ -244,6 +272,13 @@ def test_wrong_source_is_answered_with_line_and_remedy(tmp_path, source, wanted)
     with pytest.raises(BuildError) as error:
         read_source(chapter.source, exercise=stub)
     assert "01_tiny.py" in str(error.value) and wanted in str(error.value)
+
+
+def test_source_in_another_encoding_is_refused(tmp_path):
+    chapter = chapter_of(tmp_path)
+    chapter.source.write_bytes('# %% id="a"\n"Größe"\n'.encode("latin-1"))
+    with pytest.raises(BuildError, match="not UTF-8 at byte 15; save it as UTF-8"):
+        read_source(chapter.source)
 
 
 def test_chapter_without_exercises_of_that_name_lists_the_right_ones(tmp_path):
@@ -435,6 +470,15 @@ def test_time_stores_the_median_beside_what_was_measured_before(tmp_path, monkey
         "}\n"
     )
     assert not (tmp_path / "notebooks" / "01_tiny.ipynb").exists()
+
+
+def test_measured_times_that_are_damaged_are_not_thrown_away(tmp_path):
+    measured = tmp_path / "notebooks" / "measured.json"
+    measured.parent.mkdir()
+    measured.write_text('{"01_tiny": ', encoding="utf-8")
+    with pytest.raises(BuildError, match="measured.json is not JSON"):
+        build.remember("01_tiny", [1.0], tmp_path)
+    assert measured.read_text(encoding="utf-8") == '{"01_tiny": '
 
 
 def test_chapter_that_fails_is_not_timed(tmp_path, monkeypatch):

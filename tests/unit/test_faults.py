@@ -265,6 +265,13 @@ def test_command_prints_the_table_and_tells_by_its_exit_code(tmp_path, monkeypat
     assert rows[0]["name"] == "doubles by adding one" and rows[0]["seconds"] == 1.0
 
 
+def test_table_that_could_not_be_written_is_told_before_anything_runs(tmp_path, monkeypatch, capsys):
+    root = checkout_of(tmp_path)
+    monkeypatch.setattr(Runner, "_call", lambda *_: pytest.fail("something was run"))
+    assert cli.main(["faults", "--json", str(tmp_path / "no" / "out.json")], root) == 1
+    assert "its folder does not exist" in capsys.readouterr().err
+
+
 def test_list_names_the_chosen_faults_and_runs_nothing(tmp_path, monkeypatch, capsys):
     root = checkout_of(tmp_path)
     monkeypatch.setattr(Runner, "_call", lambda *_: pytest.fail("something was run"))
