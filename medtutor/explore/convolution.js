@@ -133,17 +133,19 @@ const ANCHORS = "7f3b08 b35806 e08214 fdb863 fee0b6 f7f7f7 d8daeb b2abd2 8073ac 
 const BELOW = ANCHORS[2];
 const ABOVE = ANCHORS[9];
 
-function signedColour(t) {
-  const at = 5 * (1 + Math.max(-1, Math.min(1, t)));
+const SIGNED = Array.from({ length: 511 }, (_, number) => {
+  const at = number / 51;
   const from = Math.min(9, Math.floor(at));
   return ANCHORS[from].map((channel, c) => Math.round(channel + (at - from) * (ANCHORS[from + 1][c] - channel)));
-}
+});
+const GREYS = Array.from({ length: 256 }, (_, grey) => [grey, grey, grey]);
+
+const signedColour = (t) => SIGNED[Math.round(255 * (1 + Math.max(-1, Math.min(1, t))))];
 
 function greyColour(value) {
   if (value < -1e-9) return BELOW;
   if (value > 1 + 1e-9) return ABOVE;
-  const grey = Math.round(255 * value);
-  return [grey, grey, grey];
+  return GREYS[Math.max(0, Math.min(255, Math.round(255 * value)))];
 }
 
 /* Black or white, whichever reads better on this colour (WCAG relative luminance). */
@@ -186,9 +188,11 @@ function raster(rows, columns, colour) {
   canvas.height = rows;
   const context = canvas.getContext("2d");
   const pixels = context.createImageData(columns, rows);
+  const { data } = pixels;
   for (let at = 0; at < rows * columns; at++) {
-    const [red, green, blue] = colour(at);
-    pixels.data.set([red, green, blue, 255], 4 * at);
+    const channels = colour(at);
+    for (let c = 0; c < 3; c++) data[4 * at + c] = channels[c];
+    data[4 * at + 3] = 255;
   }
   context.putImageData(pixels, 0, 0);
   return canvas;
@@ -407,11 +411,15 @@ function render({ model, el }) {
   /* -- what a change of the settings redraws -- */
   function settingsChanged() {
     image = images[now("image")];
-    output = correlate(image, weights(), now("divisor"), setup());
     inputView = grid(image.rows + 2 * now("padding"), image.columns + 2 * now("padding"));
+    drawInput();
+    kernelChanged();
+  }
+
+  function kernelChanged() {
+    output = correlate(image, weights(), now("divisor"), setup());
     outputView = grid(Math.max(1, output.rows), Math.max(1, output.columns));
     showControls();
-    drawInput();
     drawOutput();
     writeSizes();
     pixelChanged();
@@ -641,9 +649,9 @@ function render({ model, el }) {
   }
 
   /* -- events -- */
-  const change = (values) => {
+  const change = (values, redraw = settingsChanged) => {
     for (const [name, value] of Object.entries(values)) model.set(name, value);
-    settingsChanged();
+    redraw();
   };
 
   function overOutput(event) {
@@ -695,24 +703,24 @@ function render({ model, el }) {
     onNumber(
       box,
       (number) => Math.abs(number) <= 99,
-      (number) => change({ kernel: now("kernel").with(at, number) }),
+      (number) => change({ kernel: now("kernel").with(at, number) }, kernelChanged),
       "give a number from −99 to 99",
     );
   onNumber(
     divisorEntry,
     (number) => Math.abs(number) <= 99 && Math.abs(number) >= 0.001,
-    (number) => change({ divisor: number }),
+    (number) => change({ divisor: number }, kernelChanged),
     "give a number from −99 to 99, not 0",
   );
   preset.addEventListener("change", () => {
     const chosen = presets[preset.value];
-    if (chosen) change({ kernel: [...chosen.kernel], divisor: chosen.divisor });
+    if (chosen) change({ kernel: [...chosen.kernel], divisor: chosen.divisor }, kernelChanged);
   });
   imageChoice.addEventListener("change", () => change({ image: Number(imageChoice.value) }));
   for (const { name, range } of sliders)
     range.addEventListener("input", () => change({ [name]: Number(range.value) }));
   for (const operation of operations)
-    operation.addEventListener("change", () => change({ flip: operation.value === "true" }));
+    operation.addEventListener("change", () => change({ flip: operation.value === "true" }, kernelChanged));
   reset.addEventListener("click", () => change(structuredClone(start)));
 
   settingsChanged();

@@ -262,6 +262,9 @@ def test_two_copies_in_a_page_are_independent(page, show):
     point_at(page, 3, 3, (21, 21))
     assert summed(page, 0)[:2] == (3, 3)
     assert summed(page, 1) == before
+    page.get_by_role("application").nth(1).press("ArrowDown")
+    assert summed(page, 1)[:2] == (before[0] + 1, before[1])
+    assert summed(page, 0)[:2] == (3, 3)
     assert page.get_by_label("cross-correlation").nth(1).is_checked()
     assert page.get_by_label("stride").nth(1).input_value() == "1"
 
@@ -271,7 +274,8 @@ def test_a_rest_of_the_pointer_is_spoken_once(page, show):
     page.evaluate("""() => {
       const spoken = document.querySelector("[aria-live]");
       window.said = [];
-      new MutationObserver(() => window.said.push(spoken.textContent)).observe(spoken, {childList: true});
+      const heard = (records) => records.forEach(() => window.said.push(spoken.textContent));
+      new MutationObserver(heard).observe(spoken, {childList: true});
       const output = document.querySelector("[role=application]");
       const box = output.getBoundingClientRect();
       for (let x = 20; x < 220; x += 10)
@@ -284,6 +288,7 @@ def test_a_rest_of_the_pointer_is_spoken_once(page, show):
 
 
 def test_nothing_jumps_when_the_numbers_change(page, show):
+    page.set_viewport_size({"width": 845, "height": 900})  # as wide as an output beside JupyterLab's sidebar
     show(page)
     explorer = page.locator(".mdx")
     heights = {explorer.bounding_box()["height"]}
