@@ -9,7 +9,6 @@ import copy
 import ctypes
 import inspect
 import linecache
-import sys
 import threading
 import time
 import traceback
@@ -22,23 +21,7 @@ GRACE = 2.0  # seconds that a function gets to stop after the limit
 
 
 class TimeUp(BaseException):
-    """Raised inside a student's function when its time is over, and again at each further line of it.
-
-    Without the second part, `while True: try: ... except: ...` would swallow it for ever.
-    """
-
-    def __init__(self):
-        frame = sys._getframe(1)
-        if frame.f_globals is not globals():
-            sys.settrace(_stop)
-        while frame and frame.f_globals is not globals():
-            frame.f_trace = _stop
-            frame = frame.f_back
-
-
-def _stop(frame, event, arg):
-    if frame.f_globals is not globals():
-        raise TimeUp
+    """Raised inside a student's function when its time is over, again and again while it goes on."""
 
 
 @dataclass
@@ -47,7 +30,8 @@ class Outcome:
 
     answer    what was returned, copied
     error     the exception, if one was raised
-    endless   True if it was stopped at the time limit, False if it ended by itself
+    endless   it was not over at the time limit
+    alive     nor could it be stopped
     called    the calls that a law made, as (inputs, Outcome)
     line      the student's line that raised it, e.g. "line 3: return 1 / 0"
     printed   the beginning of what was printed
@@ -57,6 +41,7 @@ class Outcome:
     answer: object = None
     error: BaseException | None = None
     endless: bool = False
+    alive: bool = False
     line: str = ""
     printed: str = ""
     changed: tuple = ()
@@ -89,7 +74,7 @@ class _Runner(threading.Thread):
         super().__init__(daemon=True)
         self.jobs, self.outcomes = jobs, []
         self.output = _Output()
-        self.lock, self.over = threading.Lock(), False
+        self.lock, self.late, self.over = threading.Lock(), False, False
 
     def run(self):
         try:
@@ -98,12 +83,12 @@ class _Runner(threading.Thread):
             finally:
                 self._close()
         except TimeUp:  # it came just behind the student's code
-            sys.settrace(None)
             self._close()
 
     def _work(self):
         for job in self.jobs:
             outcome = job()
+            outcome.endless = outcome.endless or self.late  # it came, but only because it was stopped
             outcome.printed = self.output.take()
             self.outcomes.append(outcome)
             blank = isinstance(outcome.error, NotImplementedError) and len(self.outcomes) == 1
@@ -117,13 +102,15 @@ class _Runner(threading.Thread):
     def stop(self):
         """End the thread if it still runs; what it was doing then counts as endless."""
         end = time.monotonic() + GRACE
+        self.late = self.is_alive()
         while self.is_alive() and time.monotonic() < end:
             with self.lock:  # never strikes a thread that has finished its work
                 if not self.over:
                     _raise_in(self.ident, TimeUp)
             self.join(0.02)
-        if self.is_alive():
-            self.outcomes = [*self.outcomes, Outcome(endless=True)]
+        unfinished = len(self.outcomes) < len(self.jobs) and not (self.outcomes and self.outcomes[-1].endless)
+        if self.late and unfinished:
+            self.outcomes = [*self.outcomes, Outcome(endless=True, alive=self.is_alive())]
 
 
 def _raise_in(thread, error):
@@ -164,7 +151,6 @@ def attempt(function, exercise, inputs):
     try:
         outcome.answer = _settled(exercise.called(function, args))
     except BaseException as error:  # SystemExit and KeyboardInterrupt too: a check never ends the notebook
-        sys.settrace(None)
         outcome.error, outcome.endless = error, isinstance(error, TimeUp)
         outcome.line = line_of(error, function)
     outcome.changed = tuple(name for name in inputs if not _unchanged(args[name], inputs[name]))
@@ -187,7 +173,6 @@ def attempt_law(function, exercise, law, inputs):
     try:
         outcome.answer = law.function(observed, **copy.deepcopy(inputs))
     except BaseException as error:  # an answer that the law cannot even calculate with breaks it
-        sys.settrace(None)
         outcome.error, outcome.endless = error, isinstance(error, TimeUp)
     return outcome
 
@@ -215,12 +200,12 @@ def _unchanged(now, before):
 def line_of(error, function):
     """The innermost line of the student's own code on the way to `error`, or ""."""
     home = getattr(inspect.unwrap(function), "__globals__", None)
-    found = ""
-    for frame, number in traceback.walk_tb(error.__traceback__):
-        if home is not None and frame.f_globals is home:
-            text = linecache.getline(frame.f_code.co_filename, number, home).strip()
-            found = f"line {number}: {text}" if text else f"line {number}"
-    return found
+    steps = [(f, number) for f, number in traceback.walk_tb(error.__traceback__) if f.f_globals is home]
+    if not steps:
+        return ""
+    frame, number = steps[-1]
+    text = linecache.getline(frame.f_code.co_filename, number, home).strip()
+    return f"line {number}: {text}" if text else f"line {number}"
 
 
 def alike(a, b):

@@ -220,6 +220,11 @@ def correlate_padded(x, w, b=0.0):
     return _correlated(np.pad(x, around), w) + b
 
 
+@correlate.mistake("Only the last product is left: each one replaces the one before. Use += in place of =.")
+def correlate_last_product(x, w, b=0.0):
+    return x[w.shape[0] - 1 :, w.shape[1] - 1 :] * w[-1, -1] + b
+
+
 @correlate.mistake("You take the mean of the products. A convolution takes their sum.")
 def correlate_averaged(x, w, b=0.0):
     return _correlated(x, w) / w.size + b
@@ -346,6 +351,20 @@ def output_size_rounded_up(n, k, stride=1, padding=0, dilation=1):
 
 
 @output_size.mistake(
+    "You round to the nearest, but a last step that does not fit is never made: round down, with //."
+)
+def output_size_rounded(n, k, stride=1, padding=0, dilation=1):
+    return round((n + 2 * padding - dilation * (k - 1) - 1) / stride + 1)
+
+
+@output_size.mistake(
+    "That is right without options. Now let stride, padding and dilation make their difference, one by one."
+)
+def output_size_without_options(n, k, stride=1, padding=0, dilation=1):
+    return n - k + 1
+
+
+@output_size.mistake(
     "The stride makes no difference in your answer. With stride 2 the kernel visits every other place."
 )
 def output_size_stride_ignored(n, k, stride=1, padding=0, dilation=1):
@@ -441,8 +460,8 @@ def pad_with_ones(x, p):
 
 
 @pad.mistake(
-    "It works, except for p = 0: y[p:-p] is then y[0:0], which is empty. Count from the start: y[p:p + "
-    "H, p:p + W]."
+    "It works, except for p = 0: y[p:-p] is then y[0:0], which is empty. Count from the start: "
+    "y[p:p + H, p:p + W]."
 )
 def pad_fails_at_zero(x, p):
     y = np.zeros((x.shape[0] + 2 * p, x.shape[1] + 2 * p))
@@ -552,8 +571,8 @@ def count_weights_square(kernel, channels_in, channels_out):
         "transpose.",
         "The two numbers are the sides of a right triangle; the strength is its longest side.",
     ),
-    right="An image turned by 90 degrees keeps its edge strengths. Turned by 45 degrees it keeps them nearly: "
-    "a kernel of 3 by 3 is not quite round.",
+    right="An image turned by 90 degrees keeps its edge strengths. Turned by 45 degrees it keeps them "
+    "nearly: a kernel of 3 by 3 is not quite round.",
 )
 def edge_strength(x):
     """Length of the brightness gradient at every pixel, by the two Sobel kernels.

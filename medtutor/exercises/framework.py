@@ -136,11 +136,19 @@ class Exercise:
         return start + textwrap.indent(",\n".join(parts) + ")", " " * len(start)).lstrip()
 
     def _arranged(self, inputs):
-        """Positional inputs and named options, whatever the student calls the positional ones."""
+        """Required inputs, to go by position, and by name those options that differ from their default."""
+        required, defaults = self._parameters
+        options = {
+            name: inputs[name] for name in defaults if inputs.get(name, defaults[name]) != defaults[name]
+        }
+        return [inputs[name] for name in required], options
+
+    @functools.cached_property
+    def _parameters(self):
+        """Names of the required inputs, and the options with their defaults."""
         parameters = inspect.signature(self.function).parameters.values()
         required = [p.name for p in parameters if p.default is p.empty]
-        options = {name: value for name, value in inputs.items() if name not in required}
-        return [inputs[name] for name in required], options
+        return required, {p.name: p.default for p in parameters if p.default is not p.empty}
 
     @functools.cached_property
     def source(self):
@@ -217,6 +225,6 @@ def literal(value):
     """A value as Python that gives it back, with `np` for numpy."""
     if not isinstance(value, np.ndarray):
         return repr(value)
-    numbers = np.array2string(value, separator=", ", max_line_width=110, threshold=10**6, floatmode="unique")
+    numbers = np.array2string(value, separator=", ", max_line_width=80, threshold=10**6, floatmode="unique")
     kind = "" if value.dtype in (np.float64, np.int64) else f', dtype="{value.dtype}"'
     return "np.array(" + textwrap.indent(numbers, " " * len("np.array(")).lstrip() + kind + ")"

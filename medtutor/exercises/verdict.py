@@ -12,7 +12,7 @@ from functools import partial
 
 import numpy as np
 
-from medtutor.exercises.attempt import Outcome, alike, attempt, attempt_law, run
+from medtutor.exercises.attempt import RTOL, Outcome, alike, attempt, attempt_law, run
 from medtutor.exercises.framework import find, literal, names
 
 MARKS = {"pending": "○", "wrong": "✗", "right": "✓", "unknown": "?"}
@@ -34,7 +34,8 @@ class Verdict:
     mistake: str = ""
 
     def __str__(self):
-        first, *evidence = f"{MARKS[self.state]} {self.name}: {self.message}".split("\n")
+        start = f"{MARKS[self.state]} {self.name}: " if self.name else f"{MARKS[self.state]} "
+        first, *evidence = (start + self.message).split("\n")
         return "\n".join([wrapped(first), *evidence])
 
 
@@ -90,13 +91,15 @@ def _judge(function, exercise, seed, seconds):
     for (inputs, outcome), want in zip(judged, wanted, strict=True):
         if complaint := _fault(exercise, outcome, want):
             return verdict("wrong", complaint + _evidence(exercise, inputs, outcome))
-    if complaint := _broken_law(function, exercise, probes, wanted, seconds):
-        return verdict("wrong", complaint)
-    for (inputs, outcome), want in zip(judged, wanted, strict=True):
-        if want.error is None:
-            answer, right = exercise.seen(outcome.answer), exercise.seen(want.answer)
-            if not alike(answer, right):
-                return verdict("wrong", _difference(answer, right) + _evidence(exercise, inputs, outcome))
+    broken_law = _broken_law(function, exercise, probes, wanted, seconds)
+    if different := _first_different(exercise, judged, wanted):
+        inputs, outcome, answer, right = different
+        pattern = _how_different(answer, right)
+        if pattern or not broken_law:
+            complaint = pattern or _where_different(answer, right)
+            return verdict("wrong", complaint + _evidence(exercise, inputs, outcome))
+    if broken_law:
+        return verdict("wrong", broken_law)
     for inputs, outcome in judged:
         if outcome.changed:
             return verdict("wrong", _changes(outcome) + _evidence(exercise, inputs, outcome))
@@ -116,14 +119,15 @@ def _name_of(function):
 def _unknown(name):
     close = difflib.get_close_matches(name, names(), n=1)
     nearest = f" Did you mean {close[0]}?" if close else ""
-    return Verdict(name or "?", "unknown", f"No exercise has this name.{nearest}{_exercises()}")
+    return Verdict(name, "unknown", f"No exercise has this name.{nearest}{_exercises()}")
 
 
 def _no_function(thing):
     if isinstance(thing, str) and thing in names():
         return Verdict(thing, "unknown", f"Give the function itself, without quotation marks: check({thing})")
-    message = f"`check` needs the function of an exercise; this is {_described(thing)}.{_exercises()}"
-    return Verdict("?", "unknown", message)
+    advice = "Give it without brackets behind its name, as in check(output_size)."
+    message = f"`check` needs the function itself; this is {_described(thing)}. {advice}{_exercises()}"
+    return Verdict("", "unknown", message)
 
 
 def _exercises():
@@ -155,6 +159,8 @@ def _stopped(exercise, inputs, outcome, seconds):
         why = "Interrupted."
     else:
         why = f"Still running after {seconds:g} s on a tiny input. Is there a loop that never ends?"
+        if outcome.alive:
+            why += " It cannot be stopped from outside: restart the kernel before you go on."
     return why + _evidence(exercise, inputs, outcome)
 
 
@@ -173,24 +179,26 @@ def _recognised(exercise, probes, got, wanted):
     """The known mistake that explains the answers, with the first probe that shows it.
 
     A mistake explains an attempt when both give the same on the probes where the mistake matters. One that
-    explains all probes goes before one that leaves another error unexplained.
+    explains all probes goes first; one that leaves another error unexplained must explain half of the wrong
+    answers, or it might be there by chance.
     """
+    wrong = [not _same(exercise, a, b) for a, b in zip(got, wanted, strict=True)]
+    if not any(wrong):
+        return None
     partly = None
     for mistake in exercise.mistakes:
         theirs = [attempt(mistake.function, exercise, inputs) for inputs in probes]
         same = [_same(exercise, a, b) for a, b in zip(got, theirs, strict=True)]
         matters = [not _same(exercise, a, b) for a, b in zip(theirs, wanted, strict=True)]
-        shows = [
-            i
-            for i, m in enumerate(matters)
-            if m and not (got[i].error is not None and theirs[i].error is None)
-        ]
+        failed = [a.error is not None and b.error is None for a, b in zip(got, theirs, strict=True)]
+        shows = [i for i in range(len(probes)) if matters[i] and not failed[i]]
         if len(shows) < min(2, sum(matters)) or not shows or not all(same[i] for i in shows):
             continue
         found = mistake, probes[shows[0]], got[shows[0]]
         if all(same):
             return found
-        partly = partly or found
+        if 2 * len(shows) >= sum(wrong) - sum(failed):
+            partly = partly or found
     return partly
 
 
@@ -280,7 +288,7 @@ def _broken_law(function, exercise, probes, wanted, seconds):
             return _law_stopped(exercise, outcome, seconds)
         if outcome.error is not None or not alike(*outcome.answer):
             shown = "".join(_evidence(exercise, *call) for call in outcome.called)
-            return law.statement + " Yours breaks this rule:" + shown
+            return law.statement + " Yours breaks this rule:" + shown + _printed(outcome)
     return ""
 
 
@@ -297,24 +305,48 @@ def _law_stopped(exercise, outcome, seconds):
     return _fault(exercise, last, Outcome()) + _evidence(exercise, inputs, last)
 
 
-def _difference(got, want):
-    """Where and how two comparable answers differ."""
-    got, want = np.asarray(got), np.asarray(want)
-    if alike(-got, want) if got.dtype.kind in "if" else False:
+def _first_different(exercise, judged, wanted):
+    """Inputs, Outcome, answer and right answer of the first probe where the two differ, or None."""
+    for (inputs, outcome), want in zip(judged, wanted, strict=True):
+        if want.error is None:
+            answer, right = exercise.seen(outcome.answer), exercise.seen(want.answer)
+            if not alike(answer, right):
+                return inputs, outcome, np.asarray(answer), np.asarray(right)
+    return None
+
+
+def _how_different(got, want):
+    """A pattern in which all values are wrong, "" if none is seen."""
+    if got.dtype.kind in "if" and alike(-got, want):
         return "Every value has the wrong sign." if got.ndim else "The sign is wrong."
     if got.ndim == 2 and alike(got.T, want):
         return "Rows and columns have changed places."
-    wrong = ~np.isclose(got, want, rtol=1e-4, atol=1e-4 * np.abs(want).max(initial=0))
-    nearly = np.allclose(got, want, rtol=0.03, atol=0.03 * np.abs(want).max(initial=0))
-    if nearly and not alike(np.round(want), want):
+    wrong = _wrong(got, want)
+    first = int(np.argmax(wrong))
+    if first and not got.flat[first:].any():
+        return f"All values from [{_place(wrong)}] on are 0. Is `return` inside a loop?"
+    if not np.any(_wrong(got, want, 0.03)) and np.any(want % 1):
         return "The values are close, but not equal. Is something rounded on the way?"
+    inside = wrong[tuple(slice(1, -1) for _ in got.shape)]
+    if got.ndim and inside.size and not inside.any():
+        return "The inside is right, the border is not. What does the docstring say about the border?"
+    return ""
+
+
+def _where_different(got, want):
     if not got.ndim:
         return "The number is not right."
-    inside = tuple(slice(1, -1) for _ in got.shape)
-    if wrong[inside].size and not wrong[inside].any():
-        return "The inside is right, the border is not. What does the docstring say about the border?"
-    first = ", ".join(str(index) for index in np.argwhere(wrong)[0])
-    return f"{wrong.sum()} of {wrong.size} values are wrong, the first at [{first}]."
+    wrong = _wrong(got, want)
+    return f"{wrong.sum()} of {wrong.size} values are wrong, the first at [{_place(wrong)}]."
+
+
+def _place(wrong):
+    """Index of the first wrong value, as one writes it in brackets."""
+    return ", ".join(str(index) for index in np.argwhere(wrong)[0])
+
+
+def _wrong(got, want, tolerance=RTOL):
+    return ~np.isclose(got, want, rtol=tolerance, atol=tolerance * np.abs(want).max(initial=0))
 
 
 def _changes(outcome):
@@ -332,9 +364,11 @@ def _evidence(exercise, inputs, outcome):
         text += "\n" + textwrap.indent("gave " + _shown(outcome.answer), "    ")
     if outcome.endless and outcome.line:
         text += f"\n    was stopped in {outcome.line}"
-    if outcome.printed.strip():
-        text += f"\n    printed {outcome.printed.strip()[:60]!r}"
-    return text
+    return text + _printed(outcome)
+
+
+def _printed(outcome):
+    return f"\n    printed {outcome.printed.strip()[:60]!r}" if outcome.printed.strip() else ""
 
 
 def _shown(value):
@@ -346,7 +380,8 @@ def _shown(value):
         if isinstance(value, np.generic):
             value = value.item()
         if isinstance(value, float):
-            return f"{value:.6g}"
+            text = f"{value:.6g}"
+            return text if set(text) - set("-0123456789") else text + ".0"
         if isinstance(value, (list, tuple)) and np.asarray(value).dtype.kind in "biuf":
             value = type(value)(np.asarray(value).tolist())
         return textwrap.shorten(literal(value), 200) if _plain(value) else _described(value)

@@ -1,0 +1,441 @@
+"""Chapter 1's exercises: solutions against independent peers, and each known mistake with its own reply."""
+
+import ast
+import doctest
+import itertools
+import textwrap
+
+import numpy as np
+import pytest
+import scipy.ndimage
+import scipy.signal
+
+from medtutor.exercises import convolution, find, grade, names, stub
+from medtutor.exercises.attempt import alike
+from medtutor.exercises.verdict import _shown
+
+NAMES = [name for name in names() if find(name).__module__ == convolution.__name__]
+MISTAKES = [(name, mistake.name) for name in NAMES for mistake in find(name).mistakes]
+LAWS = [(name, law.statement) for name in NAMES for law in find(name).laws]
+SEEDS = (0, 1)
+
+
+def the_mistake(name, mistake):
+    return next(m for m in find(name).mistakes if m.name == mistake)
+
+
+def solved(name):
+    """The solution as a student would have it: run from its text, with numpy and nothing else."""
+    space = {"np": np}
+    exec(find(name).source, space)
+    return space[name]
+
+
+def memorised(exercise, seed=0):
+    """An answer that knows the probes by heart and says zero to all else."""
+    known = []
+    for inputs in exercise.inputs(seed):
+        try:
+            known.append((repr(exercise._arranged(inputs)), exercise.called(exercise.function, inputs)))
+        except ValueError as error:
+            known.append((repr(exercise._arranged(inputs)), error))
+
+    def answer(*args, **options):
+        for asked, right in known:
+            if asked == repr((list(args), options)):
+                if isinstance(right, Exception):
+                    raise right
+                return right
+        first = known[0][1]
+        return first if isinstance(first, tuple) else first * 0
+
+    return answer
+
+
+def test_chapter_1_has_twelve_exercises_with_questions_hints_and_laws():
+    assert len(NAMES) == 12
+    for exercise in map(find, NAMES):
+        assert exercise.question and exercise.right
+        assert len(exercise.hints) in (2, 3)
+        assert exercise.laws
+        assert len(exercise.mistakes) >= 6
+        assert len(exercise.inputs()) >= 5
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_solution_is_right_from_its_text_alone(name, seed):
+    assert str(grade(solved(name), seed=seed)).startswith(f"✓ {name}: right.")
+
+
+@pytest.mark.parametrize("name, mistake", MISTAKES)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_each_known_mistake_gets_its_own_reply(name, mistake, seed):
+    known = the_mistake(name, mistake)
+    verdict = grade(known.function, name=name, seed=seed)
+    assert (verdict.state, verdict.mistake) == ("wrong", mistake)
+    assert verdict.message.startswith(known.reply)
+
+
+def test_no_two_mistakes_share_a_reply():
+    replies = [mistake.reply for name in NAMES for mistake in find(name).mistakes]
+    functions = [mistake for _, mistake in MISTAKES]
+    assert len(set(replies)) == len(replies)
+    assert len(set(functions)) == len(functions)
+
+
+@pytest.mark.parametrize("name, mistake", MISTAKES)
+def test_each_mistake_shows_on_two_probes_unless_it_fails_for_one_kind_of_input_alone(name, mistake):
+    exercise, wrong = find(name), the_mistake(name, mistake).function
+    shows = 0
+    with np.errstate(all="ignore"):
+        for inputs in exercise.inputs():
+            try:
+                right = exercise.seen(exercise.called(exercise.function, inputs))
+            except ValueError:
+                continue
+            try:
+                shows += not alike(exercise.seen(exercise.called(wrong, inputs)), right)
+            except ValueError:
+                shows += 1
+    assert shows >= (1 if mistake == "pad_fails_at_zero" else 2)
+
+
+@pytest.mark.parametrize("name, mistake", MISTAKES)
+def test_no_reply_shows_the_right_answer(name, mistake):
+    exercise, known = find(name), the_mistake(name, mistake)
+    message = grade(known.function, name=name).message
+    shown = [i for i in exercise.inputs() if textwrap.indent(exercise.written(i), "    ") in message]
+    assert shown
+    for inputs in shown:
+        right = _shown(exercise.called(exercise.function, inputs))
+        *_, gave = message.replace("raised", "gave").split("\n    gave ")
+        assert gave.split() != right.split()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_shown_calls_can_be_pasted(name):
+    exercise = find(name)
+    for inputs in exercise.inputs():
+        call = exercise.written(inputs)
+        assert max(map(len, call.splitlines())) <= 110
+        given = eval(call, {"np": np, name: lambda *args, **options: (list(args), options)})
+        for a, b in zip(_flat(given), _flat(exercise._arranged(inputs)), strict=True):
+            np.testing.assert_array_equal(a, b)
+            assert np.asarray(a).dtype == np.asarray(b).dtype
+
+
+def _flat(given):
+    args, options = given
+    return [*args, *options.values()]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_answers_learnt_by_heart_break_a_law(name):
+    exercise = find(name)
+    verdict = grade(memorised(exercise), name=name)
+    assert verdict.state == "wrong"
+    assert verdict.message.startswith(tuple(law.statement for law in exercise.laws))
+
+
+@pytest.mark.parametrize("name, statement", LAWS)
+def test_each_law_holds_for_the_solution_and_is_broken_by_someone(name, statement):
+    exercise = find(name)
+    law = next(law for law in exercise.laws if law.statement == statement)
+    suspects = [mistake.function for mistake in exercise.mistakes] + [memorised(exercise)]
+    broken = False
+    for inputs in exercise.inputs():
+        try:
+            exercise.called(exercise.function, inputs)
+        except ValueError:
+            continue
+        assert alike(*law.function(_seen(exercise, exercise.function), **inputs))
+        for suspect in suspects:
+            try:
+                with np.errstate(all="ignore"):
+                    broken = broken or not alike(*law.function(_seen(exercise, suspect), **inputs))
+            except Exception:
+                broken = True
+    assert broken
+
+
+def _seen(exercise, function):
+    return lambda *args, **options: exercise.seen(function(*args, **options))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_blank_stub_compiles_and_is_pending(name):
+    space = {"np": np}
+    exec(compile(stub(name), name, "exec"), space)
+    assert str(grade(space[name])) == f"○ {name}: not tried yet"
+    assert ast.get_docstring(ast.parse(stub(name)).body[0]) == ast.get_docstring(
+        ast.parse(find(name).source).body[0]
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_worked_example_in_the_docstring_is_true_and_not_enough_to_pass(name):
+    found = doctest.DocTestParser().get_doctest(
+        find(name).__doc__, {"np": np, name: solved(name)}, name, None, 0
+    )
+    assert found.examples
+    assert doctest.DocTestRunner(verbose=False).run(found) == (0, len(found.examples))
+
+
+@pytest.mark.parametrize("name", ["window", "correlate", "edge_strength", "remove_baseline", "transposed"])
+def test_answers_cut_to_whole_numbers_are_named(name):
+    def cut(*args, **options):
+        return find(name)(*args, **options).astype(int)
+
+    assert "whole numbers only" in grade(cut, name=name).message
+
+
+# The usual student, in the student's own words
+
+
+def test_square_kernel_indexed_the_wrong_way_round_is_recognised():
+    def correlate(x, w, b=0.0):
+        y = np.zeros((x.shape[0] - w.shape[0] + 1, x.shape[1] - w.shape[1] + 1))
+        for i, j in np.ndindex(y.shape):
+            for m, n in np.ndindex(w.shape):
+                y[i, j] += w[n, m] * x[i + m, j + n]
+        return y + b
+
+    assert grade(correlate).mistake == "correlate_transposed"
+
+
+def test_integer_array_filled_with_fractions_is_recognised():
+    def correlate(x, w, b=0.0):
+        y = np.zeros((x.shape[0] - w.shape[0] + 1, x.shape[1] - w.shape[1] + 1), dtype=x.dtype)
+        for i, j in np.ndindex(y.shape):
+            y[i, j] = (w * x[i : i + w.shape[0], j : j + w.shape[1]]).sum() + b
+        return y
+
+    assert "whole numbers only" in grade(correlate).message
+
+
+def test_loop_that_runs_over_the_edge_shows_its_line():
+    def correlate(x, w, b=0.0):
+        y = np.zeros(x.shape)
+        for i, j in np.ndindex(x.shape):
+            for m, n in np.ndindex(w.shape):
+                y[i, j] += w[m, n] * x[i + m, j + n]
+        return y + b
+
+    message = grade(correlate).message
+    assert "IndexError" in message
+    assert "y[i, j] += w[m, n] * x[i + m, j + n]" in message
+
+
+def test_return_inside_the_loop_is_recognised():
+    def correlate(x, w, b=0.0):
+        y = np.zeros((x.shape[0] - w.shape[0] + 1, x.shape[1] - w.shape[1] + 1))
+        for i in range(y.shape[0]):
+            for j in range(y.shape[1]):
+                y[i, j] = np.sum(w * x[i : i + w.shape[0], j : j + w.shape[1]]) + b
+            return y
+
+    assert grade(correlate).message.startswith("All values from [1, 0] on are 0. Is `return` inside a loop?")
+
+
+def test_two_mistakes_at_once_are_not_taken_for_a_third():
+    def output_size(n, k, stride=1, padding=0, dilation=1):
+        return (n + 2 * padding - k) // stride
+
+    assert grade(output_size).mistake == ""
+
+
+def test_another_default_in_the_first_line_is_noticed():
+    def transposed(x, w, stride=2):
+        return _transposed_scipy(x, w, stride)
+
+    assert grade(transposed).state == "wrong"
+
+
+def test_slice_that_fails_without_padding_is_recognised():
+    def pad(x, p):
+        y = np.zeros((x.shape[0] + 2 * p, x.shape[1] + 2 * p))
+        y[p:-p, p:-p] = x
+        return y
+
+    verdict = grade(pad)
+    assert verdict.mistake == "pad_fails_at_zero"
+    assert "raised ValueError" in verdict.message
+
+
+def test_splitting_what_cannot_be_split_is_asked_for_a_value_error():
+    def separate(w):
+        u, s, v = np.linalg.svd(w)
+        return u[:, 0] * s[0], v[0]
+
+    assert "Raise ValueError here." in grade(separate).message
+
+
+def test_splitting_with_another_exception_is_asked_for_a_value_error():
+    def separate(w):
+        u, s, v = np.linalg.svd(w)
+        if s[1] > 1e-6 * s[0]:
+            raise RuntimeError("rank 2")
+        return u[:, 0] * s[0], v[0]
+
+    message = grade(separate).message
+    assert "raised RuntimeError: rank 2" in message and "raise ValueError" in message
+
+
+def test_splitting_into_three_things_is_told_what_is_wanted():
+    assert "Wanted: two arrays" in grade(np.linalg.svd, name="separate").message
+
+
+def test_half_a_width_in_whole_numbers_is_called_rounding():
+    def window(hounsfield, level, width):
+        return np.clip((hounsfield - level + width // 2) / width, 0, 1)
+
+    assert "rounded" in grade(window).message
+
+
+# Other right ways, which double as independent peers of the solutions
+
+
+def _window_interp(hounsfield, level, width):
+    return np.interp(hounsfield, [level - width / 2, level + width / 2], [0, 1])
+
+
+def _correlate_scipy(x, w, b=0.0):
+    return scipy.signal.correlate2d(x, w, mode="valid") + b
+
+
+def _correlate_fft(x, w, b=0.0):
+    return scipy.signal.fftconvolve(x, w[::-1, ::-1], mode="valid") + b
+
+
+def _correlate_strides(x, w, b=0.0):
+    patches = np.lib.stride_tricks.sliding_window_view(x, w.shape)
+    return np.tensordot(patches, w, 2) + b
+
+
+def _correlate_float32(x, w, b=0.0):
+    x, w = x.astype("float32"), w.astype("float32")
+    y = np.zeros((x.shape[0] - w.shape[0] + 1, x.shape[1] - w.shape[1] + 1), "float32")
+    for m, n in np.ndindex(w.shape):
+        y += w[m, n] * x[m : m + y.shape[0], n : n + y.shape[1]]
+    return y + np.float32(b)
+
+
+def _size_by_counting(n, k, stride=1, padding=0, dilation=1):
+    touched = [range(at, at + dilation * k, dilation) for at in range(-padding, n + padding, stride)]
+    return sum(places[-1] < n + padding for places in touched)
+
+
+def _pad_numpy(x, p):
+    return np.pad(x, p)
+
+
+def _pad_concatenated(x, p):
+    x = np.concatenate([np.zeros((p, x.shape[1])), x, np.zeros((p, x.shape[1]))])
+    return np.concatenate([np.zeros((len(x), p)), x, np.zeros((len(x), p))], axis=1)
+
+
+def _weights_by_building_them(kernel, channels_in, channels_out):
+    return np.zeros((*kernel, channels_in, channels_out)).size + np.zeros(channels_out).size
+
+
+def _edges_scipy(x):
+    return np.hypot(*(scipy.ndimage.sobel(x, axis=axis, mode="nearest") for axis in (0, 1)))
+
+
+def _pool_scipy(x, size):
+    whole = x[: x.shape[0] // size * size, : x.shape[1] // size * size]
+    at = slice(size // 2, None, size)
+    return scipy.ndimage.maximum_filter(whole, size, mode="constant", cval=-np.inf)[at, at]
+
+
+def _pool_reshaped(x, size):
+    rows, columns = x.shape[0] // size, x.shape[1] // size
+    return x[: rows * size, : columns * size].reshape(rows, size, columns, size).max(axis=(1, 3))
+
+
+def _field_by_tracing(layers):
+    """Which input positions reach output 0, layer by layer from the last to the first."""
+    seen = {0}
+    for kernel, stride in reversed(layers):
+        seen = {at * stride + m for at in seen for m in range(kernel)}
+    return max(seen) - min(seen) + 1
+
+
+def _baseline_scipy(x, width):
+    return x - scipy.ndimage.uniform_filter1d(x, width, mode="mirror")
+
+
+def _baseline_loop(x, width):
+    half, last = width // 2, len(x) - 1
+    answer = []
+    for t in range(len(x)):
+        around = [abs(s) if s <= last else 2 * last - s for s in range(t - half, t + half + 1)]
+        answer.append(x[t] - sum(x[s] for s in around) / width)
+    return np.array(answer)
+
+
+def _gradient_by_differences(x, dy):
+    """dw by shaking each weight of a kernel: the loss sum(dy * y) is linear in w, so one step is exact."""
+    shape = x.shape[0] - dy.shape[0] + 1, x.shape[1] - dy.shape[1] + 1
+    dw = np.zeros(shape)
+    for m, n in itertools.product(*map(range, shape)):
+        w = np.zeros(shape)
+        w[m, n] = 1
+        dw[m, n] = np.sum(dy * scipy.signal.correlate2d(x, w, mode="valid"))
+    return dw
+
+
+def _transposed_scipy(x, w, stride=1):
+    spread = np.zeros([(n - 1) * stride + 1 for n in x.shape])
+    spread[::stride, ::stride] = x
+    return scipy.signal.convolve2d(spread, w)
+
+
+def _transposed_matrix(x, w, stride=1):
+    """The transpose of the matrix of a strided correlation."""
+    shape = [(n - 1) * stride + k for n, k in zip(x.shape, w.shape, strict=True)]
+    columns = []
+    for at in np.ndindex(*shape):
+        one = np.zeros(shape)
+        one[at] = 1
+        columns.append(scipy.signal.correlate2d(one, w, mode="valid")[::stride, ::stride].ravel())
+    return (np.array(columns) @ x.ravel()).reshape(shape)
+
+
+def _separate_svd(w):
+    u, s, v = np.linalg.svd(w)
+    if s[1] > 1e-9 * s[0]:
+        raise ValueError("rank 2 or more")
+    return -u[:, 0] * np.sqrt(s[0]), -v[0] * np.sqrt(s[0])
+
+
+def _separate_as_matrices(w):
+    column, row = _separate_svd(w)
+    return [column[:, None], row[None, :]]
+
+
+ALTERNATIVES = {
+    "window": [_window_interp],
+    "correlate": [_correlate_scipy, _correlate_fft, _correlate_strides, _correlate_float32],
+    "output_size": [_size_by_counting],
+    "pad": [_pad_numpy, _pad_concatenated],
+    "count_weights": [_weights_by_building_them],
+    "edge_strength": [_edges_scipy],
+    "max_pool": [_pool_scipy, _pool_reshaped],
+    "receptive_field": [_field_by_tracing],
+    "remove_baseline": [_baseline_scipy, _baseline_loop],
+    "gradient_w": [_gradient_by_differences],
+    "transposed": [_transposed_scipy, _transposed_matrix],
+    "separate": [_separate_svd, _separate_as_matrices],
+}
+
+
+@pytest.mark.parametrize("name, other", [(n, o) for n, others in ALTERNATIVES.items() for o in others])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_other_right_ways_pass(name, other, seed):
+    assert str(grade(other, name=name, seed=seed)).startswith(f"✓ {name}: right.")
+
+
+def test_every_exercise_has_another_right_way():
+    assert set(ALTERNATIVES) == set(NAMES)
