@@ -468,15 +468,15 @@ def put_source_into(source_path, notebook_path):
 
 def differences(chapter):
     """What differs between a chapter's source and notebook, outputs and counts aside, as sentences."""
-    import nbformat
+    from nbformat import v4
 
     if not chapter.notebook.exists():
         return [f"{shown(chapter.notebook)} does not exist; run: medtutor build {chapter.name}"]
     text = chapter.notebook.read_text(encoding="utf-8")
     try:
-        stored = nbformat.reads(text, as_version=nbformat.NO_CONVERT)
+        stored = v4.reads(text)
         versions = stored.nbformat, stored.nbformat_minor
-    except (ValueError, AttributeError, nbformat.reader.NotJSONError):
+    except (ValueError, AttributeError, TypeError, KeyError):
         return [f"{shown(chapter.notebook)} is not a notebook; run: medtutor build {chapter.name}"]
     wanted = read_source(chapter.source).notebook
     found = []

@@ -13,6 +13,7 @@ import pytest
 
 from medtutor.course import build
 from medtutor.course.build import BuildError, read_source
+from medtutor.course.validate import kernel_environment
 
 PNG = re.compile(r"data:image/png;base64,[A-Za-z0-9+/=]+")
 
@@ -34,6 +35,7 @@ def halve(x):
 
 
 print(os.getcwd())
+print(os.environ["PYTHONHASHSEED"], os.environ["COLUMNS"])
 sys.executable
 
 # %% id="noise" tags=["nbval-ignore-output"] reason="random on purpose"
@@ -120,10 +122,14 @@ def test_stored_form_is_the_one_of_the_course(built):
     nbformat.validate(nbformat.reads(text, as_version=4))
 
 
-def test_chapter_runs_by_this_python_in_the_notebooks_folder(built):
+def test_chapter_runs_by_this_python_in_the_notebooks_folder_as_validation_will(built):
     root, text, _ = built
     printed, value = cells(text)["first"]["outputs"]
-    assert "".join(printed["text"]) == f"{root / 'notebooks'}\n"
+    wanted = kernel_environment()
+    assert "".join(printed["text"]).splitlines() == [
+        str(root / "notebooks"),
+        f"{wanted['PYTHONHASHSEED']} {wanted['COLUMNS']}",
+    ]
     assert "".join(value["data"]["text/plain"]) == repr(sys.executable)
 
 
