@@ -33,6 +33,7 @@ from pathlib import Path
 from medtutor.course.build import ROOT, BuildError, find_name, put_source_into, shown
 
 TARGET_SECONDS = 900
+COLOUR = re.compile(r"(?:\x1b|#x1B)\[[0-9;]*m")  # as a terminal gets it, and as junit's XML spells it
 PYTEST = [*"-m pytest -x -q --color=no -p no:cacheprovider -o addopts=".split()]
 NOTEBOOK_OPTIONS = ["--nbval", "--nbval-current-env", "--nbval-cell-timeout=300"]
 UNIT_OPTIONS = ["-p", "no:nbval"]  # importing it takes longer than most unit tests
@@ -287,7 +288,8 @@ def read_report(path):
 
 def _first_words(found, crashed):
     text = (found.text or "") if crashed else (found.get("message") or found.text or "")
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line.strip() for line in COLOUR.sub("", text).splitlines()]
+    lines = [line for line in lines if line and line != "Notebook cell execution failed"]
     if crashed:
         lines = [line for line in lines if "Error" in line][-1:] or lines
     return lines[0][:160] if lines else ""

@@ -109,6 +109,7 @@ def test_fault_that_breaks_importing_is_caught_and_marked(tried):
 def test_fault_in_a_chapter_is_caught_by_its_notebook_and_the_cell_named(tried):
     outcome = tried[0]["chapter subtracts"]
     assert (outcome.caught, outcome.how, outcome.by) == (True, "test", "notebooks/01_tiny.ipynb::sum")
+    assert outcome.message == "Cell 0: Cell outputs differ"
 
 
 def test_checkout_is_as_it_was(tried):
