@@ -230,11 +230,30 @@ def test_uv_is_asked_for_with_the_locks_version_and_hashes(monkeypatch):
     assert asked[0].startswith("uv==") and asked[0].count("--hash=sha256:") > 5
 
 
+def test_packages_are_compiled_and_their_tests_are_not(tmp_path):
+    checkout = tmp_path / "tests"  # a checkout may lie in a folder of that name
+    package = site_packages(checkout) / "one"
+    for folder in (package, package / "tests"):
+        folder.mkdir()
+        (folder / "some.py").write_text("x = 1\n", encoding="utf-8")
+    prepare.compile_all(sys.executable, checkout)
+    assert len(list(package.glob("__pycache__/some.*.pyc"))) == 1
+    assert not list(package.glob("tests/__pycache__"))
+
+
+def site_packages(venv):
+    """The folder for packages in an environment, as this system names it."""
+    site = venv / ("Lib" if sys.platform == "win32" else "lib/python3.12") / "site-packages"
+    site.mkdir(parents=True)
+    return site
+
+
 def test_only_what_an_older_lock_held_is_removed(checkout, monkeypatch):
     removed = []
     monkeypatch.setattr(prepare, "fetch_uv", lambda *_: True)
     monkeypatch.setattr(prepare, "index_for_uv", lambda python: {})
     monkeypatch.setattr(prepare, "works", lambda command, environment: True)
+    monkeypatch.setattr(prepare, "compile_all", lambda python, venv: None)
     monkeypatch.setattr(prepare, "remove", lambda python, names, environment: removed.append(names))
     prepare.install(checkout / ".venv", checkout, ["one", "gone"])
     assert removed == [["gone"]]
