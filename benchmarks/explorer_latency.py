@@ -48,12 +48,14 @@ def hover(page, number):
 def edit_kernel(page, number):
     """Types another digit into one box of the kernel."""
     page.get_by_label(f"kernel row {number % 3} column 1").select_text()
+    page.wait_for_timeout(60)  # the selection is painted before the clock starts
     page.keyboard.press(str(1 + number % 9))
 
 
 def slide(page, number):
     """Moves the padding slider by one step with an arrow key."""
     page.get_by_label("padding p").focus()
+    page.wait_for_timeout(60)
     page.keyboard.press("ArrowRight" if number % 8 < 4 else "ArrowLeft")
 
 

@@ -414,6 +414,7 @@ function render({ model, el }) {
     inputView = grid(image.rows + 2 * now("padding"), image.columns + 2 * now("padding"));
     drawInput();
     kernelChanged();
+    outlinePixel();
   }
 
   function kernelChanged() {
@@ -422,7 +423,7 @@ function render({ model, el }) {
     showControls();
     drawOutput();
     writeSizes();
-    pixelChanged();
+    writePixel();
   }
 
   function showControls() {
@@ -564,17 +565,21 @@ function render({ model, el }) {
   }
 
   /* -- what a move of the pointer redraws -- */
-  function pixelChanged() {
+  function outlinePixel() {
     input.above.clearRect(0, 0, SIDE, SIDE);
     result.above.clearRect(0, 0, SIDE, SIDE);
+    if (!output.values.length) return;
+    const { left, top, size } = outputView;
+    outline(result.above, left + now("column") * size, top + now("row") * size, size, size);
+    outlinePatch(patch(image, now("row"), now("column"), setup()));
+  }
+
+  function writePixel() {
     if (!output.values.length) return showNoPixel();
     model.set("row", Math.max(0, Math.min(now("row"), output.rows - 1)));
     model.set("column", Math.max(0, Math.min(now("column"), output.columns - 1)));
     const [i, j] = [now("row"), now("column")];
     const pixels = patch(image, i, j, setup());
-    outlinePatch(pixels);
-    const { left, top, size } = outputView;
-    outline(result.above, left + j * size, top + i * size, size, size);
     const used = weights();
     const products = pixels.map(({ level }, at) => (used[at] * level) / 100);
     showProducts(pixels, used, products);
@@ -645,7 +650,8 @@ function render({ model, el }) {
     if (row === now("row") && column === now("column")) return;
     model.set("row", row);
     model.set("column", column);
-    pixelChanged();
+    writePixel();
+    outlinePixel();
   }
 
   /* -- events -- */

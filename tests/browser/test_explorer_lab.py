@@ -145,12 +145,14 @@ def test_run_cells_give_a_live_explorer_and_a_live_panel(page, lab):
     kernel = lab.ask("/api/sessions", session)["kernel"]["id"]
     try:
         page.goto(address)
+        connected = page.locator(".jp-NotebookPanel-toolbar").get_by_text("Python 3 (ipykernel)")
+        connected.wait_for()  # run earlier, Lab would ask which kernel to use
         page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-        page.wait_for_selector(".mdx", timeout=60_000)
+        page.wait_for_selector(".mdx", timeout=120_000)
         panels = page.locator(".jp-OutputArea .widget-vbox")
-        panels.nth(1).wait_for(timeout=60_000)
+        panels.nth(1).wait_for(timeout=120_000)
         panel, broken = panels.nth(0), panels.nth(1)
         assert "64 × 64 results from 0.00 to 2.00" in panel.inner_text()
         panel.get_by_label("image").select_option("MR")
