@@ -56,7 +56,7 @@ def show_images(images, titles=(), *, alt, vmin=None, vmax=None, cols=6, size=2.
     titles  up to one a panel
     alt     the description, required
     vmin, vmax   drawn black and white; default: the extremes over all panels
-    signed  draw 0 white, negative orange and positive blue, on one symmetric scale
+    signed  draw 0 white, negative orange and positive violet, on one symmetric scale
     size    width of a panel in inches
     """
     images = [np.asarray(image) for image in images]

@@ -48,7 +48,7 @@ def test_figure_without_a_description_is_refused(draw, alt):
 def test_panels_share_one_grey_scale():
     def middle(picture):  # the left panel's middle, behind the frame that "tight" leaves
         image = np.asarray(Image.open(io.BytesIO(picture.png)).convert("L"))
-        return image[image.shape[0] // 2, image.shape[1] // 4]
+        return int(image[image.shape[0] // 2, image.shape[1] // 4])
 
     half = np.full((8, 8), 0.5)
     beside_one = plot.show_images([half, np.ones((8, 8))], alt=ALT, vmin=0)
