@@ -247,15 +247,14 @@ def install(venv, root, formerly):
         fast = works([*uv, "install", *to_python, "--require-hashes", "-r", str(lock)], environment)
     if not fast:
         print("uv could not do it; going on with pip, which takes longer …", flush=True)
-        if not works([*pip, "install", "--require-hashes", "-r", str(lock)], environment):
+        if not works([*pip, "install", "--no-compile", "--require-hashes", "-r", str(lock)], environment):
             raise Refusal(why_failed(root))
     remove(python, sorted(set(formerly) - set(packages)), environment)
     itself = ["--quiet", "--no-deps", "--no-build-isolation", "-e", str(root)]
     offline = [*uv, "install", *to_python, "--offline"] if fast else [*pip, "install", "--no-index"]
     if not works([*offline, *itself], environment):
         raise Refusal("The packages are there, but not the project itself; the lines above say why.")
-    if fast:
-        compile_all(python, venv)
+    compile_all(python, venv)
 
 
 def works(command, environment):
@@ -295,7 +294,7 @@ def index_for_uv(python):
 
 
 def compile_all(python, venv):
-    """Write the byte code of all packages, tests apart; pip does so itself, and uv does not.
+    """Write the byte code of all packages, tests apart, on all cores; pip would do so on one, and uv does not.
 
     Without it each kernel may compile Keras and TensorFlow anew, which doubles the time of `import keras`.
     """

@@ -269,6 +269,7 @@ def test_pip_takes_over_where_uv_fails(checkout, monkeypatch):
     monkeypatch.setattr(prepare, "fetch_uv", lambda *_: True)
     monkeypatch.setattr(prepare, "index_for_uv", lambda python: {})
     monkeypatch.setattr(prepare, "works", works)
+    monkeypatch.setattr(prepare, "compile_all", lambda python, venv: None)
     prepare.install(checkout / ".venv", checkout, [])
     assert ["uv" in command for command in commands] == [True, False, False]
     assert all("--require-hashes" in command for command in commands[:2])
