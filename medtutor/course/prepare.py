@@ -294,7 +294,7 @@ def index_for_uv(python):
 
 
 def compile_all(python, venv):
-    """Write the byte code of all packages, tests apart, on all cores; pip would do so on one, and uv does not.
+    """Write the byte code of all packages, tests apart, on all cores: pip would use one, and uv does not.
 
     Without it each kernel may compile Keras and TensorFlow anew, which doubles the time of `import keras`.
     """
