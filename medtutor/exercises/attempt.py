@@ -9,6 +9,7 @@ import copy
 import ctypes
 import inspect
 import linecache
+import sys
 import threading
 import time
 import traceback
@@ -17,6 +18,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 RTOL = 1e-4  # float32 arithmetic passes; a wrong formula is off by far more
+IMPORTS = 60.0  # seconds in all that it may spend on importing, as half an import does lasting harm
 GRACE = 2.0  # seconds that a function gets to stop after the limit
 
 
@@ -59,8 +61,11 @@ def run(jobs, seconds):
         runner.start()
         try:
             end = time.monotonic() + seconds
+            latest = end + IMPORTS
             while runner.is_alive() and time.monotonic() < end:
-                runner.join(0.05)  # short, so that an interrupt comes through on every system
+                runner.join(min(0.05, seconds))  # short, so that an interrupt comes through on every system
+                if runner.imports():
+                    end = min(time.monotonic() + seconds, latest)
         except KeyboardInterrupt as interrupt:
             finished = runner.outcomes[: len(jobs) - 1]
             runner.stop()
@@ -91,9 +96,15 @@ class _Runner(threading.Thread):
             outcome.endless = outcome.endless or self.late  # it came, but only because it was stopped
             outcome.printed = self.output.take()
             self.outcomes.append(outcome)
-            blank = isinstance(outcome.error, NotImplementedError) and len(self.outcomes) == 1
-            if blank or outcome.endless:
+            if outcome.endless or (is_blank(outcome) and len(self.outcomes) == 1):
                 break
+
+    def imports(self):
+        """Whether the thread is importing a module just now."""
+        frame = sys._current_frames().get(self.ident)
+        while frame and frame.f_code.co_filename != "<frozen importlib._bootstrap>":
+            frame = frame.f_back
+        return frame is not None
 
     def _close(self):
         with self.lock:
@@ -111,6 +122,11 @@ class _Runner(threading.Thread):
         unfinished = len(self.outcomes) < len(self.jobs) and not (self.outcomes and self.outcomes[-1].endless)
         if self.late and unfinished:
             self.outcomes = [*self.outcomes, Outcome(endless=True, alive=self.is_alive())]
+
+
+def is_blank(outcome):
+    """Whether the stub's exception came, and not a kind of it, such as input() raises in some notebooks."""
+    return type(outcome.error) is NotImplementedError
 
 
 def _raise_in(thread, error):
@@ -179,8 +195,6 @@ def attempt_law(function, exercise, law, inputs):
 
 def _settled(answer):
     """The answer, out of reach of its author: arrays are copied, other libraries' arrays become numpy's."""
-    if inspect.iscoroutine(answer):
-        answer.close()  # or Python warns that nobody waited for it
     if isinstance(answer, np.generic) or np.isscalar(answer):
         return answer
     if hasattr(answer, "__array__") and not isinstance(answer, type):

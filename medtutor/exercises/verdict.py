@@ -12,7 +12,7 @@ from functools import partial
 
 import numpy as np
 
-from medtutor.exercises.attempt import RTOL, Outcome, alike, attempt, attempt_law, run
+from medtutor.exercises.attempt import RTOL, Outcome, alike, attempt, attempt_law, is_blank, run
 from medtutor.exercises.framework import find, literal, names
 
 MARKS = {"pending": "○", "wrong": "✗", "right": "✓", "unknown": "?"}
@@ -75,7 +75,7 @@ def _judge(function, exercise, seed, seconds):
     if complaint := _cannot_be_called(function, exercise, probes):
         return verdict("wrong", complaint)
     got = run([partial(attempt, function, exercise, inputs) for inputs in probes], seconds)
-    if isinstance(got[0].error, NotImplementedError):
+    if is_blank(got[0]):
         return verdict("pending", "not tried yet")
     judged = list(zip(probes, got, strict=False))
     for inputs, outcome in judged:
@@ -283,26 +283,16 @@ def _broken_law(function, exercise, probes, wanted, seconds):
         if want.error is None
     ]
     jobs = [partial(attempt_law, function, exercise, law, inputs) for law, inputs in tried]
-    for (law, _), outcome in zip(tried, run(jobs, seconds), strict=False):
-        if outcome.called and _goes_wrong(outcome.called[-1][1]):
-            return _law_stopped(exercise, outcome, seconds)
+    for (law, inputs), outcome in zip(tried, run(jobs, seconds), strict=False):
+        last_inputs, last = outcome.called[-1] if outcome.called else (inputs, outcome)
+        if outcome.endless or isinstance(last.error, KeyboardInterrupt):
+            return _stopped(exercise, last_inputs, last, seconds)
+        if last.error is not None and outcome.called:
+            return _fault(exercise, last, Outcome()) + _evidence(exercise, last_inputs, last)
         if outcome.error is not None or not alike(*outcome.answer):
             shown = "".join(_evidence(exercise, *call) for call in outcome.called)
             return law.statement + " Yours breaks this rule:" + shown + _printed(outcome)
     return ""
-
-
-def _goes_wrong(outcome):
-    return outcome.error is not None or outcome.endless or outcome.answer is None
-
-
-def _law_stopped(exercise, outcome, seconds):
-    inputs, last = outcome.called[-1]
-    if last.endless:
-        return _stopped(exercise, inputs, last, seconds)
-    if last.error is None:
-        return "It returned None. Did you forget `return`?" + _evidence(exercise, inputs, last)
-    return _fault(exercise, last, Outcome()) + _evidence(exercise, inputs, last)
 
 
 def _first_different(exercise, judged, wanted):
@@ -319,8 +309,6 @@ def _how_different(got, want):
     """A pattern in which all values are wrong, "" if none is seen."""
     if got.dtype.kind in "if" and alike(-got, want):
         return "Every value has the wrong sign." if got.ndim else "The sign is wrong."
-    if got.ndim == 2 and alike(got.T, want):
-        return "Rows and columns have changed places."
     wrong = _wrong(got, want)
     first = int(np.argmax(wrong))
     if first and not got.flat[first:].any():

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 
 import numpy as np
 import pytest
@@ -388,6 +389,21 @@ def test_exception_shows_the_students_line_even_below_a_helper(ramp):
     assert "\n    line 2" in grade(space["ramp"]).message
 
 
+def test_exception_in_a_library_shows_the_students_line(ramp):
+    def ramp(x, step=1.0):
+        return np.linalg.inv(np.zeros((2, 2)))  # the student's
+
+    assert "# the student's" in grade(ramp).message
+
+
+def test_wrapped_function_shows_the_students_line(whole):
+    @functools.cache
+    def whole(n):
+        return n / 0  # the student's
+
+    assert "# the student's" in grade(whole).message
+
+
 def test_decorated_function_is_called_and_its_line_found(ramp):
     @functools.cache
     def helper(n):
@@ -415,9 +431,11 @@ def test_printing_does_not_reach_the_notebook_but_is_shown_where_it_helps(ramp, 
     assert capsys.readouterr() == ("", "")
 
 
-def test_warnings_of_an_answer_stay_out_of_the_notebook(ramp, capfd):
-    grade(lambda x, step=1.0: np.log(-x), name="ramp")
-    assert capfd.readouterr() == ("", "")
+def test_warnings_of_an_answer_stay_out_of_the_notebook(ramp):
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        grade(lambda x, step=1.0: np.log(-x), name="ramp")
+    assert seen == []
 
 
 def test_float32_passes(ramp):
@@ -511,6 +529,28 @@ def test_answer_that_comes_because_it_was_stopped_does_not_count(ramp):
     assert "Still running" in grade(ramp, seconds=0.2).message
 
 
+def test_slow_import_is_waited_for(ramp, tmp_path, monkeypatch):
+    (tmp_path / "slow_to_import.py").write_text("import time\ntime.sleep(0.6)\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def ramp(x, step=1.0):
+        import slow_to_import  # noqa: F401
+
+        return _solved(x, step)
+
+    assert grade(ramp, seconds=0.2).state == "right"
+
+
+def test_exception_of_input_is_no_blank(ramp):
+    class StdinNotImplementedError(NotImplementedError):
+        pass
+
+    def ramp(x, step=1.0):
+        raise StdinNotImplementedError
+
+    assert grade(ramp).state == "wrong"
+
+
 def test_answer_that_waits_for_ever_is_left_behind_with_advice(ramp, monkeypatch):
     monkeypatch.setattr("medtutor.exercises.attempt.GRACE", 0.2)
     gate = threading.Event()
@@ -526,6 +566,20 @@ def test_endless_only_when_a_law_asks_is_reported(ramp):
         return _solved(x, step)
 
     assert "Still running" in grade(ramp, seconds=0.2).message
+
+
+def test_waiting_for_ever_only_when_a_law_asks_is_reported(ramp, monkeypatch):
+    monkeypatch.setattr("medtutor.exercises.attempt.GRACE", 0.2)
+    gate = threading.Event()
+
+    def ramp(x, step=1.0):
+        if step > 3:
+            gate.wait()
+        return _solved(x, step)
+
+    verdict = grade(ramp, seconds=0.2)
+    gate.set()
+    assert "Still running" in verdict.message and "restart the kernel" in verdict.message
 
 
 def test_nothing_strikes_after_the_answer_has_come(ramp):

@@ -174,7 +174,7 @@ def test_blank_stub_compiles_and_is_pending(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_worked_example_in_the_docstring_is_true_and_not_enough_to_pass(name):
+def test_worked_example_in_the_docstring_is_true(name):
     found = doctest.DocTestParser().get_doctest(
         find(name).__doc__, {"np": np, name: solved(name)}, name, None, 0
     )
@@ -236,6 +236,19 @@ def test_return_inside_the_loop_is_recognised():
             return y
 
     assert grade(correlate).message.startswith("All values from [1, 0] on are 0. Is `return` inside a loop?")
+
+
+def test_patterns_in_wrong_values_are_named():
+    def wrong_border(x):
+        g = find("edge_strength")(x)
+        g[[0, -1]] = g[:, [0, -1]] = 99
+        return g
+
+    def turned(x):
+        return find("edge_strength")(x).T
+
+    assert "The inside is right, the border is not." in grade(wrong_border, name="edge_strength").message
+    assert "Have rows and columns changed places?" in grade(turned, name="edge_strength").message
 
 
 def test_two_mistakes_at_once_are_not_taken_for_a_third():
