@@ -776,6 +776,7 @@ def by_slope(x):
 # %% id="rpeaks-clean"
 result("beats found by height", count(by_height(lead)))
 result("beats found by slope", count(by_slope(lead)))
+result("share of the time called steep", 100 * by_slope(lead).mean(), unit="%", within=0.5)
 
 # %% [markdown] id="rpeaks-even"
 # On this clean recording the simple threshold is just as good, so there is no reason for more. Now a bad electrode.
