@@ -391,7 +391,7 @@ def _why(error):
         return "the connection broke off half way", True
     text = " ".join(str(error).split())
     if "NameResolutionError" in text:
-        return "its name could not be found; is there a network?", False
+        return "its name could not be found (no network?)", False
     if isinstance(error, requests.Timeout) or "timed out" in text:
         return f"the server was silent for {TIMEOUT} seconds", True
     return f"{type(error).__name__}: {text[:200]}", "Connection aborted" in text
@@ -438,7 +438,8 @@ def someone_looks_on():
     return sys.stdout.isatty() or "ipykernel" in sys.modules
 
 
-def _digest(path, algorithm):
+def file_digest(path, algorithm):
+    """The checksum of a file, e.g. file_digest(path, "sha256")."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, algorithm).hexdigest()
 
@@ -446,7 +447,7 @@ def _digest(path, algorithm):
 def _fault(path, known):
     """None if the file at `path` has the checksum `known`, (algorithm, digest); else what it has instead."""
     algorithm, digest = known
-    came = _digest(path, algorithm)
+    came = file_digest(path, algorithm)
     return None if came == digest else f"{_algorithm(algorithm)} {came}, {path.stat().st_size:,} bytes"
 
 
@@ -472,7 +473,7 @@ def _pins(each):
 
 def _pin(each, wanted, path):
     """Accept the file at `path` as `wanted` from now on."""
-    digest = _digest(path, "sha256")
+    digest = file_digest(path, "sha256")
     print(f"{wanted}: no checksum is published; accepted and pinned:\n  SHA-256 {digest}")
     with _making(folder(each.name) / "pinned.json") as part:
         part.write_text(json.dumps({**_pins(each), wanted: digest}, indent=1) + "\n", encoding="utf-8")

@@ -29,7 +29,7 @@ def checkout(tmp_path):
 def test_help_lists_every_command_with_its_summary(capsys, words):
     code, out, err = run(capsys, *words)
     assert code == 0 and err == ""
-    for name in ("build", "time", "validate", "lint", "spread", "portability", "faults"):
+    for name in ("build", "time", "validate", "lint", "spread", "portability", "faults", "data"):
         assert [line for line in out.splitlines() if line.split()[:1] == [name] and len(line.split()) > 4]
 
 
