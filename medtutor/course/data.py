@@ -1,7 +1,7 @@
 """`medtutor data`: list, fetch and verify the published sets, and keep data/manifest.toml.
 
-The manifest names each file that is shipped under data/ with its SHA-256, size, licence, origin and the command
-that makes it. `medtutor data manifest --write` renews checksums and sizes and adds files that are not listed yet.
+The manifest names each file that is shipped under data/ with its SHA-256, size, licence, origin and the
+command that makes it. `medtutor data manifest --write` renews checksums and sizes and adds unlisted files.
 """
 
 import argparse

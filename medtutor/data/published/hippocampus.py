@@ -21,9 +21,9 @@ def load_hippocampus(split, size=64):
 
     size  pixels a side, a multiple of 8 for U-Nets; slices are padded with zeros, never resampled
 
-    x (n, size, size) float32 from 0 to 1: every axial slice of each case from below upwards, row 0 in front,
-    column 0 on the person's right, 1 mm pixels; 1 is the volume's 99.5th percentile, as MR values have no
-    unit.
+    x (n, size, size, 1) float32 from 0 to 1: every axial slice of each case from below upwards, row 0 in
+    front, column 0 on the person's right, 1 mm pixels; 1 is the volume's 99.5th percentile, as MR values have
+    no unit.
     y (n, size, size) uint8: 0 background, 1 anterior, 2 posterior; some slices are all background.
     extra: "slice" (n,) int64, position in the volume from below; "spacing" (n, 3) float32, mm between slices,
     rows and columns. `patients` are cases.
@@ -45,7 +45,7 @@ def load_hippocampus(split, size=64):
     return dataset(
         "hippocampus",
         split,
-        np.concatenate(slices),
+        np.concatenate(slices)[..., None],
         np.concatenate(masks),
         np.concatenate(cases),
         unit="1 = the volume's 99.5th percentile",
