@@ -29,8 +29,8 @@ def load_uci_heart(split):
 
     x (n, 13) float32 in the order and units of UCI_HEART_COLUMNS, nan where a value is missing (six of 3,939:
     four of ca, two of thal); y (n,) int64, 0 or 1; extra["num"] (n,) int64 is the publisher's label from 0 to
-    4, of which y is whether it is above 0. n = 181 / 61 / 61, split within each class by a fixed seed; a row
-    is a patient.
+    4, of which y is whether it is above 0. n = 181 / 61 / 61, split within each class by a fixed seed.
+    `patients` are rows.
     Source: Janosi et al., UCI Machine Learning Repository (1989), doi:10.24432/C52P4X. CC BY 4.0.
     """
     check_split(split)

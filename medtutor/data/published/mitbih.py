@@ -82,7 +82,7 @@ def _beats(header, signal, annotations):
     steps, codes = read_annotations(annotations)
     beat = np.isin(codes, list(BEATS))
     steps, codes = steps[beat], codes[beat]
-    if len(steps) and not (np.all(np.diff(steps) > 0) and 0 <= steps[0] and steps[-1] < len(millivolt)):
+    if len(steps) and not (np.all(np.diff(steps) >= 0) and 0 <= steps[0] and steps[-1] < len(millivolt)):
         raise ValueError(f"{annotations}: the beats are not in order within {len(millivolt)} steps")
     gaps = np.concatenate([[np.nan], np.diff(steps) / RATE, [np.nan]]).astype(np.float32)
     whole = (steps >= BEFORE) & (steps + AFTER <= len(millivolt))

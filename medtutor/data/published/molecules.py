@@ -18,7 +18,7 @@ def load_esol(split):
 
     x (n,) str, SMILES; y (n,) float32, log10 of mol/L, -11.6 to 1.6. Split at random 80 / 10 / 10 % by the
     string, so that equal strings are on one side: not a scaffold split, results look better than on new
-    chemistry.
+    chemistry. `patients` are molecules.
     Source: Delaney, J Chem Inf Comput Sci 44:1000 (2004), by MoleculeNet, Chem Sci 9:513 (2018).
     """
     check_split(split)
@@ -31,7 +31,7 @@ def load_bbbp(split):
 
     x (n,) str, SMILES; y (n,) int64. Split at random 80 / 10 / 10 % by the string, so that equal strings are
     on one side: not a scaffold split, results look better than on new chemistry. rdkit refuses eleven of the
-    strings.
+    strings. `patients` are molecules.
     Source: Martins et al., J Chem Inf Model 52:1686 (2012), by MoleculeNet, Chem Sci 9:513 (2018).
     """
     check_split(split)
@@ -46,7 +46,7 @@ def load_tox21(split):
 
     x (n,) str, SMILES; y (n, 12) float32: 1 active, 0 inactive, nan not measured, one column a class. Split
     at random 80 / 10 / 10 % by the string, so that equal strings are on one side: not a scaffold split,
-    results look better than on new chemistry.
+    results look better than on new chemistry. `patients` are molecules.
     Source: Huang et al., Front Environ Sci 3:85 (2016), by MoleculeNet, Chem Sci 9:513 (2018).
     """
     check_split(split)

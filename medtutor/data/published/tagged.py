@@ -28,6 +28,7 @@ def load_cmedqaner(split):
 
     x n tuples of characters, y n tuples of tags (B-body, I-body …, O), n = 1673 / 175 / 215 records with
     12490 / 1024 / 1340 mentions. The publisher's "dev" is "val"; its underscore in tags is a hyphen here.
+    `patients` numbers records.
     Source: Zhang et al., arXiv:2008.10813 (2020), repository ChineseBLUE.
     """
     check_split(split)
