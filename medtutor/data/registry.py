@@ -339,9 +339,7 @@ def _put_member(each, name, file, content, source):
 def _making(path, keep=True):
     """A path to write to, which takes the place of `path` if all goes well and is removed in any case."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    for old in path.parent.glob(f"{path.name}.*.part"):
-        if time.time() - old.stat().st_mtime > STALE:
-            old.unlink(missing_ok=True)
+    _sweep(path)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.", suffix=".part")
     os.close(handle)
     part = Path(name)
@@ -351,6 +349,16 @@ def _making(path, keep=True):
             os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _sweep(path):
+    """Remove what processes that were killed have left of `path`."""
+    for part in path.parent.glob(f"{path.name}.*.part"):
+        try:
+            if time.time() - part.stat().st_mtime > STALE:
+                part.unlink()
+        except FileNotFoundError:
+            pass  # its process has finished meanwhile
 
 
 def _download(address, part, limit, name, progress):

@@ -48,7 +48,7 @@ def test_list_names_every_set_with_size_licence_and_whether_it_is_here(run):
     assert (code, err) == (0, "")
     for name, each in registry.sets().items():
         assert each.task in row(out, name)
-    assert "CC BY-SA 4.0" in row(out, "hippocampus") and "27.0" in row(out, "hippocampus")
+    assert "CC BY-SA 4.0" in row(out, "hippocampus") and "28.4" in row(out, "hippocampus")
     assert row(out, "mitbih").endswith("  -") and "your own copy" in row(out, "cmeee")
     run("fetch", "esol")
     assert row(run("list")[1], "esol").endswith("  here")
