@@ -4,18 +4,14 @@ medtutor/data/published.toml says for each set what it is, where it lies and by 
 MEDTUTOR_MIRROR may name a folder or an address (http, https or file) that is asked first, for <set>/<file>.
 """
 
-import difflib
 import hashlib
 import json
 import os
 import shutil
 import sys
-import tarfile
 import tempfile
 import time
 import tomllib
-import urllib.request
-import zipfile
 import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -136,6 +132,8 @@ def published(name):
 
 def near(name, names):
     """Names like `name`, or all of them, as the end of a sentence."""
+    import difflib
+
     likely = difflib.get_close_matches(str(name).lower(), names, 3, 0.5)
     return f"did you mean {' or '.join(likely)}?" if likely else f"there are: {', '.join(sorted(names))}"
 
@@ -151,7 +149,9 @@ def mirror():
     if not named or named.lower().startswith(("http://", "https://")):
         return named or None
     if named.lower().startswith("file:"):
-        return Path(urllib.request.url2pathname(named[5:].removeprefix("//").removeprefix("localhost")))
+        from urllib.request import url2pathname
+
+        return Path(url2pathname(named[5:].removeprefix("//").removeprefix("localhost")))
     return Path(named).expanduser()
 
 
@@ -198,6 +198,9 @@ def members(archive, choose, most=MOST_IN_ARCHIVE):
     Nothing is written to disk, so a name cannot lead anywhere. Links, members above `most` bytes and members
     that are cut off raise ValueError with the archive and the fault.
     """
+    import tarfile
+    import zipfile
+
     try:
         yield from (_zip_members if zipfile.is_zipfile(archive) else _tar_members)(archive, choose, most)
     except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, NotImplementedError) as error:
@@ -553,6 +556,8 @@ def _by_hand(each, file, notes):
 
 
 def _zip_members(archive, choose, most):
+    import zipfile
+
     with zipfile.ZipFile(archive) as opened:
         for info in opened.infolist():
             if info.is_dir() or not choose(info.filename):
@@ -563,6 +568,8 @@ def _zip_members(archive, choose, most):
 
 
 def _tar_members(archive, choose, most):
+    import tarfile
+
     with tarfile.open(archive) as opened:
         for info in opened:
             name = str(PurePosixPath(info.name))  # "./a/b" is "a/b"

@@ -493,7 +493,10 @@ def test_a_record_that_does_not_fit_its_header_is_named(publish, monkeypatch, na
     assert "mitbih" in str(caught.value) and "100." in str(caught.value)
 
 
-PUBTATOR = """\
+PUBTATOR = re.sub(  # a mention ends in a tab: its last column is empty
+    r"(?m)^(\d+\t\d+.*)$",
+    r"\1\t",
+    """\
 111|t|Heparin-induced thrombocytopenia.
 111|a|Platelets fell in 3.5 days. Warfarin was given; no fever was seen. She had 2-vessel disease.
 111	0	7	Heparin	Chemical	D006493
@@ -511,7 +514,28 @@ PUBTATOR = """\
 222	36	42	Tremor	Disease	D014202
 222	CID	D000420	D014202
 222	CID	D008094	D014202
-"""
+""",
+)
+
+
+# An abstract as it is in the corpus, PubMed 10457883.
+RECURARIZATION = (
+    "10457883|t|Recurarization in the recovery room.\n"
+    "10457883|a|A case of recurarization in the recovery room is reported. Accumulation of atracurium in the "
+    "intravenous line led to recurarization after flushing the line in the recovery room. A respiratory "
+    "arrest with severe desaturation and bradycardia occurred. Circumstances leading to this event and the "
+    "mechanisms enabling a neuromuscular blockade to occur, following the administration of a small dose of "
+    "relaxant, are discussed.\n"
+    "10457883\t112\t122\tatracurium\tChemical\tD001279\t\n"
+    "10457883\t217\t235\trespiratory arrest\tDisease\tD012131\t\n"
+    "10457883\t248\t260\tdesaturation\tDisease\tD001049\t\n"
+    "10457883\t265\t276\tbradycardia\tDisease\tD001919\t\n"
+    "10457883\t353\t375\tneuromuscular blockade\tDisease\tD009468\t\n"
+    "10457883\tCID\tD001279\tD012131\n"
+    "10457883\tCID\tD001279\tD001919\n"
+    "10457883\tCID\tD001279\tD001049\n"
+    "\n"
+)
 
 
 def cdr(texts):
@@ -570,6 +594,44 @@ def test_bc5cdr_gives_sentences_with_chemicals_and_diseases(bc5cdr):
     assert disjoint([load("bc5cdr", split) for split in ("val", "test")])
 
 
+def test_an_abstract_of_the_corpus_itself_is_read(publish):
+    publish("bc5cdr", {"CDR_Data.zip": cdr({"Training": RECURARIZATION})})
+    train = load("bc5cdr", "train")
+    assert [entities(*pair) for pair in zip(train.x, train.y, strict=True)] == [
+        [],
+        [],
+        [("Chemical", "atracurium")],
+        [("Disease", "respiratory arrest"), ("Disease", "desaturation"), ("Disease", "bradycardia")],
+        [("Disease", "neuromuscular blockade")],
+    ]
+    pairs = load("bc5cdr_relations", "train")
+    assert dict(zip(pairs.extra["disease_id"], pairs.y, strict=True)) == {
+        "D012131": 1,
+        "D001049": 1,
+        "D001919": 1,
+        "D009468": 0,
+    }
+
+
+def test_of_nested_mentions_the_longest_is_kept_and_a_composite_one_has_several_ids(publish):
+    text = (
+        "5|t|d-amphetamine in heart and lung disease\n5|a|-\n"
+        "5\t0\t13\td-amphetamine\tChemical\tD003913\t\n"
+        "5\t2\t13\tamphetamine\tChemical\tD000661\t\n"
+        "5\t17\t39\theart and lung disease\tDisease\tD006331|D008171\theart disease|lung disease\n"
+        "5\tCID\tD003913\tD006331\n"
+    )
+    publish("bc5cdr", {"CDR_Data.zip": cdr({"Training": text})})
+    train = load("bc5cdr", "train")
+    assert entities(train.x[0], train.y[0]) == [
+        ("Chemical", "d - amphetamine"),
+        ("Disease", "heart and lung disease"),
+    ]
+    pairs = load("bc5cdr_relations", "train")
+    rows = zip(pairs.extra["chemical_id"], pairs.extra["disease_id"], pairs.y, strict=True)
+    assert [row for row in rows if row[2]] == [("D003913", "D006331", 1)] and len(pairs) == 4
+
+
 def test_bc5cdr_relations_are_all_pairs_of_an_abstract(bc5cdr):
     train = load("bc5cdr_relations", "train")
     rows = zip(train.extra["chemical_id"], train.extra["disease_id"], train.y, strict=True)
@@ -612,7 +674,7 @@ def test_bc5cdr_with_other_counts_of_mentions_is_refused(publish):
     "old, new, message",
     [
         ("111	0	7	Heparin", "111	1	8	Heparin", "the text there is 'eparin-'"),
-        ("111	0	7	Heparin	Chemical	D006493", "111	0	7	Heparin", "does not fit"),
+        ("111	0	7	Heparin	Chemical	D006493	", "111	0	7	Heparin", "does not fit"),
         ("111|a|", "112|a|", "does not begin an abstract"),
         ("111|t|Heparin", "Heparin", "does not begin an abstract"),
     ],

@@ -145,6 +145,13 @@ def test_the_likely_cause_of_a_wrong_checksum_is_named(place, server, content, l
     assert left(place) == []
 
 
+def test_a_server_that_promises_too_little_is_found_out(place, server):
+    server.answers["/tiny.bin"] = sends(GOOD, len(GOOD) - 10)
+    with pytest.raises(WrongChecksum, match="cut short"):
+        registry.fetch("tiny")
+    assert left(place) == []
+
+
 def test_an_md5_is_enough_where_the_publisher_gives_no_more(monkeypatch, place):
     define(monkeypatch, replace(of(), sha256=None, md5=hashlib.md5(GOOD).hexdigest()))
     assert registry.fetch("tiny")["tiny.bin"].read_bytes() == GOOD
@@ -385,6 +392,15 @@ def test_a_mirror_may_hold_the_bare_members(archive, server, monkeypatch, tmp_pa
     (tmp_path / "mirror" / "tiny").mkdir(parents=True)
     for name, content in MEMBERS.items():
         (tmp_path / "mirror" / "tiny" / name).write_bytes(content)
+    monkeypatch.setenv("MEDTUTOR_MIRROR", str(tmp_path / "mirror"))
+    assert registry.fetch("tiny")["two.txt"].read_bytes() == b"second"
+    assert not server.asked
+
+
+def test_a_mirror_may_hold_the_archive(archive, server, monkeypatch, tmp_path):
+    (tmp_path / "mirror" / "tiny").mkdir(parents=True)
+    content = zipped({f"folder/{name}": MEMBERS[name] for name in MEMBERS})
+    (tmp_path / "mirror" / "tiny" / "a.zip").write_bytes(content)
     monkeypatch.setenv("MEDTUTOR_MIRROR", str(tmp_path / "mirror"))
     assert registry.fetch("tiny")["two.txt"].read_bytes() == b"second"
     assert not server.asked
