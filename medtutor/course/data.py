@@ -45,7 +45,7 @@ def _parser():
             The published sets: which there are, fetching them ahead of a class, whether those here are right.
             The course itself needs none of them: it generates or ships its data. Sets are known by checksum
             and kept in the user's cache (MEDTUTOR_CACHE). MEDTUTOR_MIRROR, a folder or an address that holds
-            SET/FILE, is asked before the publisher."""
+            SET/FILE, is asked before the publisher; the folder `published` of a filled cache is one."""
         ),
         epilog=textwrap.dedent(
             """\

@@ -289,6 +289,15 @@ def test_a_mirror_folder_is_asked_before_the_publisher(monkeypatch, place, serve
     assert not server.asked and left(place) == ["tiny.bin"]
 
 
+def test_the_folder_of_a_filled_cache_serves_as_a_mirror(monkeypatch, place, server, tmp_path):
+    registry.fetch("tiny")
+    monkeypatch.setenv("MEDTUTOR_MIRROR", str(place.parent))
+    monkeypatch.setenv("MEDTUTOR_CACHE", str(tmp_path / "another"))
+    server.answers.clear()
+    assert registry.fetch("tiny")["tiny.bin"].read_bytes() == GOOD
+    assert registry.folder("tiny") != place
+
+
 def test_a_mirror_address_is_asked_before_the_publisher(monkeypatch, place, server):
     monkeypatch.setenv("MEDTUTOR_MIRROR", server.address + "/mirror/")
     server.answers["/mirror/tiny/tiny.bin"] = sends(GOOD)
@@ -335,6 +344,21 @@ def test_accepting_one_shows_its_checksum_and_pins_it(unverified, server, capsys
         with pytest.raises(WrongChecksum, match=f"expected  SHA-256 {SHA256}"):
             registry.fetch("tiny", accept_unverified=accept)
     assert left(unverified) == ["pinned.json"]
+
+
+def test_accepting_one_keeps_the_pins_of_others(unverified):
+    unverified.mkdir(parents=True)
+    (unverified / "pinned.json").write_text('{"other.bin": "0"}')
+    registry.fetch("tiny", accept_unverified=True)
+    assert json.loads((unverified / "pinned.json").read_text()) == {"other.bin": "0", "tiny.bin": SHA256}
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{"])
+def test_damaged_pins_accept_nothing(unverified, content):
+    registry.fetch("tiny", accept_unverified=True)
+    (unverified / "pinned.json").write_text(content)
+    with pytest.raises(NoChecksum):
+        registry.fetch("tiny")
 
 
 def test_a_file_put_there_by_hand_without_a_checksum_has_to_be_accepted_too(unverified, server, capsys):
