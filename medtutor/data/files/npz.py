@@ -118,7 +118,7 @@ def _npy_header(path, member, name):
     if read is None:
         raise fault(path, f"array {name!r} is in an unknown version of the format", "save it by numpy.savez")
     shape, fortran, dtype = read(member, max_header_size=10_000)
-    if len(shape) > 32 or any(n < 0 for n in shape):
+    if len(shape) > 32 or any(not 0 <= n < 2**40 for n in shape):
         raise fault(path, f"array {name!r} has an impossible shape", DAMAGED)
     return shape, fortran, dtype
 

@@ -8,9 +8,12 @@ import zlib
 from contextlib import contextmanager
 from io import BytesIO
 
-from medtutor.data.files.problem import fault, looks_like, megabytes
+from medtutor.data.files.problem import LIMIT, fault, looks_like, megabytes
 
-READS = 400_000  # reads of the file; an element takes one to three, and ten thousand elements are many
+READS = 40_000  # reads that a file may take, one to three for each element: half a second of work …
+FOR_EACH = (
+    1000  # … and one more for so many bytes of it; a frame of an enhanced image has 30,000 and needs 100
+)
 SHORT = 2**16  # bytes, of any element but tables and pixels
 TABLE = 2**18  # bytes, of a lookup table
 
@@ -57,20 +60,22 @@ HEADER = (
 )
 CODE = re.compile(r"[A-Z0-9_ ]{1,16}")  # value representation CS, PS3.5 table 6.2-1
 BINARY = ("SQ", "OB", "OW", "OD", "OF", "OL", "OV", "UN", "OB or OW", "US or OW")
+DAMAGED = "get it again from its source"
+OPEN = 2**32 - 1  # the length of an element that ends with a delimiter
 DEFLATED = "1.2.840.10008.1.2.1.99"
 
 
 class Budget:
     """How often a file may still be read: so that a million empty elements do not take minutes."""
 
-    def __init__(self, path, reads=READS):
-        self.path, self.left = path, reads
+    def __init__(self, path, size, limit):
+        self.path, self.left = path, int((READS + size / FOR_EACH) * max(1, limit / LIMIT))
 
     def spend(self):
         self.left -= 1
         if self.left < 0:
-            what = "it has more elements than any image needs"
-            raise fault(self.path, what, "it is damaged or hostile; get it again from its source")
+            what = "it has more elements than images of its size need"
+            raise fault(self.path, what, "it is damaged or hostile; if you trust it, pass a larger `limit`")
 
 
 class Bounded:
@@ -108,7 +113,7 @@ def parse(path, file, size, limit, identify=False, pixels=True):
     `facts.file_meta` holds the transfer syntax alone. Sequences are still unread, `items` reads them.
     """
     check_magic(path, file)
-    budget = Budget(path)
+    budget = Budget(path, size, limit)
     whole = _dataset(path, Bounded(file, size, budget), limit, pixels)
     facts = _kept(path, whole)
     return facts, budget, _identity(whole) if identify else {}
@@ -225,6 +230,9 @@ def _kept(path, whole):
 
     wanted = {Tag(keyword) for keyword in (*USED, *HEADER)}
     facts = Dataset({element.tag: element for element in whole.elements() if element.tag in wanted})
+    for element in facts.elements():
+        if len(getattr(element, "value", None) or b"") < (getattr(element, "length", None) or 0) < OPEN:
+            raise fault(path, "it is truncated: an element is longer than the rest of the file", DAMAGED)
     implicit, little = whole.original_encoding
     facts.set_original_encoding(implicit, little, "iso8859")
     facts.file_meta = FileMetaDataset()

@@ -245,7 +245,8 @@ def _check_rle(path, layout, data):
         raise fault(path, "its run-length header does not fit its bits and samples", DAMAGED)
     ends = [*struct.unpack(f"<{count}I", data[4 : 4 + 4 * count]), len(data)]
     for start, end in zip(ends, ends[1:], strict=False):
-        if not 64 <= start <= end <= len(data) or _run_length(data, start, end, plane) != plane:
+        sound = 64 <= start <= end <= len(data) and end - start <= 2 * plane + 16
+        if not sound or _run_length(data, start, end, plane) != plane:
             raise fault(path, "its run lengths do not add up to its rows and columns", DAMAGED)
 
 

@@ -29,7 +29,7 @@ def read_tagged(path, *, separator="\t", joint="-", types=None, limit=LIMIT):
     known, cells = {}, {}
     sentences, tags, words, marks = [], [], [], []
     for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
-        text = _text(path, number, line)
+        text = _text(path, number, line) if line else ""
         if not text:
             if words:
                 sentences.append(tuple(words))
@@ -55,6 +55,8 @@ def _check_text(path, data):
     for mark, name in ((b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16")):
         if data.startswith(mark):
             raise fault(path, f"it is written in {name}", "save it as UTF-8")
+    if b"\n" * 1000 in data:
+        raise fault(path, "it has a thousand empty lines in a row", "take them out, or get it again")
     kind = looks_like(data[:16])
     if kind:
         raise fault(path, f"not a text of tokens and tags{kind}", "name the text file; unpack it first")
