@@ -343,6 +343,12 @@ def test_a_hippocampus_that_is_not_one_is_named(publish, tmp_path, image, mask, 
         load("hippocampus", "train")
 
 
+@pytest.mark.parametrize("size", [0, 60, -8, 64.0, "64"])
+def test_the_hippocampus_comes_in_sizes_that_a_u_net_can_halve(size):
+    with pytest.raises(ValueError, match="wanted is a multiple of 8 pixels"):
+        load("hippocampus", "train", size=size)
+
+
 def test_a_hippocampus_archive_with_another_number_of_cases_is_refused(publish, tmp_path):
     values = np.ones((9, 9, 5), "u1")
     archive = decathlon(tmp_path, {1: (values, values)})
@@ -453,6 +459,13 @@ def test_beats_are_cut_around_their_marks_in_millivolt(beats, split, name):
     assert np.allclose(each.extra["rr_before"] * 360, [250, 400, 200, 3100, 400, 400])
     assert np.allclose(each.extra["rr_after"] * 360, [400, 200, 3100, 400, 400, 150])
     assert set(each.patients) == {f"record-{name}"} and each.unit == "mV"
+
+
+def test_a_beat_is_kept_if_its_window_just_fits(publish, monkeypatch):
+    monkeypatch.setattr(mitbih, "RECORDS", {"test": ["100"]})
+    marks = [(95, 1), (96, 5), (3000 - 160, 8), (3000 - 159, 1)]
+    publish("mitbih", record("100", [0] * 3000, [0] * 3000, marks))
+    assert load("mitbih", "test").extra["symbol"].tolist() == ["V", "A"]
 
 
 def test_the_first_and_last_beat_have_a_neighbour_on_one_side_only(publish, monkeypatch):
