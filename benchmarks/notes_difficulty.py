@@ -99,7 +99,7 @@ def _features_zh(tokens):
 class FeatureCRF:
     """A linear-chain CRF on binary features (Lafferty, McCallum and Pereira, ICML 2001), fitted by L-BFGS."""
 
-    def __init__(self, language, l2=0.3, iterations=120, least=2):
+    def __init__(self, language, l2=0.3, iterations=80, least=2):
         self.language, self.l2, self.iterations, self.least = language, l2, iterations, least
 
     def fit(self, x, y):

@@ -79,9 +79,8 @@ def test_rules_name_only_what_exists():
             assert set(parts(line)) <= NAMES[kind], line
     diseases = {name.lstrip("*") for name in ROWS}
     assert all(set(parts(line)) <= diseases for line in rules["groups"]["apart"])
-    of = dict.fromkeys(("supplements", "levels", "ward", "allergens", "heavy"), "drug") | {
-        "examined": "anatomy"
-    }
+    of = dict.fromkeys(("supplements", "levels", "ward", "allergens", "heavy"), "drug")
+    of |= {"examined": "anatomy", "imaging": "test"}
     of |= dict.fromkeys(("female", "male", "fertile", "adult", "vague"), "symptom")
     for name, line in rules["lists"].items():
         assert set(parts(line)) <= (diseases if name == "alone" else NAMES[of[name]]), name

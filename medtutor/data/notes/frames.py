@@ -10,7 +10,7 @@ from medtutor.data.notes.table import split_names
 
 SECTIONS = ("complaint", "history", "past", "family", "exam", "tests", "list", "assessment", "plan", "filler")
 DISEASES = ("D", "C", "F", "R", "Q", "Rs", "Rt", "Rx", "Ra")  # the slots that are a disease themselves
-FLAGS = ("known", "new", "adult", "old", "home")
+FLAGS = ("known", "new", "adult", "old", "home", "imaging")
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ RIVALS = {"Rs": ("symptoms", "s1"), "Rt": ("tests", "t1"), "Rx": ("drugs", "x1")
 TYPE_OF = {
     **dict.fromkeys(("s", "n", "e", "ne", "pe", "oe", "ale"), "symptom"),
     **dict.fromkeys(("x", "o", "p", "al", "ao", "co", "sup"), "drug"),
-    **dict.fromkeys(("t", "u", "lab", "m"), "test"),
+    **dict.fromkeys(("t", "i", "u", "lab", "m"), "test"),
     **dict.fromkeys(("a", "b", "c"), "anatomy"),
 }
 STATUS_OF = {
@@ -250,6 +250,8 @@ class Patient:
         count = 0 if len(others) == 1 and self.dice.chance(0.5) else 1
         self._put(owner, "t", self.dice.shuffled((surest, *others[:count])))
         self._put(owner, "u", others[count : count + 1])
+        shown = [self.name(owner, role) for role in ("t1", "t2") if (owner, role) in self.concepts]
+        self._put(owner, "i", [name for name in shown if name in self.world.rules.lists["imaging"]][:1])
 
     def _sites(self):
         sites = self.dice.shuffled(self.world.known(self.main, "sites"))

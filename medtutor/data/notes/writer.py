@@ -31,6 +31,7 @@ RELATION_OF = {  # (role of the one, role of the other): relation, for the patie
     ("x", "disease"): "treats",
     ("disease", "s"): "has_symptom",
     ("t", "disease"): "reveals",
+    ("i", "disease"): "reveals",
     ("disease", "a"): "located_in",
 }
 EFFECT_OF = {("x1", "e1"), ("o1", "oe1"), ("al1", "ale1")}
@@ -188,6 +189,8 @@ class _Writer:
         ward = patient.world.rules.lists["ward"]
         if "home" in flags and ("D", "x1") in patient.concepts and patient.name("D", "x1") in ward:
             return False
+        if "imaging" in flags and patient.name("D", "t1") not in patient.world.rules.lists["imaging"]:
+            return False
         return patient.age >= (62 if "old" in flags else 18 if "adult" in flags else 0)
 
     def _pieces(self, parts):
@@ -322,7 +325,7 @@ def _literals(patient, dice, language):
     """What stands for the slots that are no entities: words, or functions of the dice."""
     female, child = patient.sex == "f", patient.age < 18
     years = dice.number(1, max(1, min(12, patient.age - patient.main.ages[0])))
-    unit = {"acute": 0, "subacute": 1}.get(patient.main.course, dice.number(1, 2))
+    unit = {"acute": 0, "subacute": 1}.get(patient.main.course, 2)
     span = dice.number(3, 6)
     degrees = (380, 393) if "fever" in patient.present else (362, 371)  # tenths
     words = {
