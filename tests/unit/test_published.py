@@ -724,13 +724,15 @@ def test_molecules_are_split_by_their_string_on_every_machine_alike(publish):
         assert np.allclose(each.y, [-0.1 * SMILES.index(smiles) for smiles in each.x])
 
 
-def test_a_molecule_that_occurs_twice_is_on_one_side(publish):
-    rows = [[i, "name, with comma", i % 2, SMILES[i // 2]] for i in range(200)]
+def test_a_molecule_that_occurs_often_is_on_one_side(publish):
+    rows = [[0, "name, with comma", i % 2, SMILES[i]] for i in range(100) for _ in range(1 + i % 3)]
     publish("bbbp", {"BBBP.csv": table(["num", "name", "p_np", "smiles"], rows)})
     splits = [load("bbbp", split) for split in SPLITS]
-    assert [len(each) for each in splits] == [160, 20, 20] and disjoint(splits)
-    assert sum(np.bincount(each.y) for each in splits).tolist() == [100, 100]
-    assert all(len(set(each.patients)) == len(each) / 2 for each in splits)
+    assert disjoint(splits) and sum(map(len, splits)) == len(rows)
+    assert (
+        [len(set(each.x)) for each in splits] == [len(set(each.patients)) for each in splits] == [80, 10, 10]
+    )
+    assert sum(np.bincount(each.y) for each in splits).tolist() == np.bincount([r[2] for r in rows]).tolist()
 
 
 def test_tox21_has_twelve_labels_with_gaps(publish):
