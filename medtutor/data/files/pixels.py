@@ -64,7 +64,9 @@ class Layout:
             return default
         if value is None:
             what = f"it has no {keyword}, so it holds no image that can be laid out"
-            raise fault(self.path, what, "name a file with an image")
+            raise fault(
+                self.path, what, "name a file with an image, or get this one again if it was cut short"
+            )
         if value[0] < 1 or value[0] != int(value[0]):
             raise fault(self.path, f"its {keyword} is {value[0]:g}; an image needs at least 1", DAMAGED)
         return int(value[0])

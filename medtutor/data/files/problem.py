@@ -57,7 +57,8 @@ def guarded(read):
         except MemoryError:
             found = fault(path, "reading it needs more memory than there is", "lower `limit` or free memory")
         except Exception as error:
-            what = f"it is damaged: reading stopped with {type(error).__name__}"
+            kind = f"{type(error).__module__}.{type(error).__name__}".removeprefix("builtins.")
+            what = f"it is damaged: reading stopped with {kind}"
             found = fault(path, what, "get it again from its source")
         raise found
 
