@@ -83,7 +83,7 @@ def test_rules_name_only_what_exists():
     of |= {"examined": "anatomy", "imaging": "test"}
     of |= dict.fromkeys(("female", "male", "fertile", "adult", "vague"), "symptom")
     for name, line in rules["lists"].items():
-        assert set(parts(line)) <= (diseases if name == "alone" else NAMES[of[name]]), name
+        assert set(parts(line)) <= (diseases if name in ("alone", "admitted") else NAMES[of[name]]), name
     for test, symptoms in rules["routine"].items():
         assert test in NAMES["test"] and set(parts(symptoms)) <= NAMES["symptom"]
 

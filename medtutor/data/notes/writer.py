@@ -186,10 +186,12 @@ class _Writer:
             return True
         if ("known" in flags and not patient.known) or ("new" in flags and patient.known):
             return False
-        ward = patient.world.rules.lists["ward"]
-        if "home" in flags and ("D", "x1") in patient.concepts and patient.name("D", "x1") in ward:
+        lists = patient.world.rules.lists
+        if "home" in flags and (
+            patient.main.name in lists["admitted"] or patient.name("D", "x1") in lists["ward"]
+        ):
             return False
-        if "imaging" in flags and patient.name("D", "t1") not in patient.world.rules.lists["imaging"]:
+        if "imaging" in flags and patient.name("D", "t1") not in lists["imaging"]:
             return False
         return patient.age >= (62 if "old" in flags else 18 if "adult" in flags else 0)
 
