@@ -14,6 +14,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
 from medtutor.data.files import FileProblem, read_dicom, window
+from medtutor.data.files.problem import fault, guarded
 
 
 def make_dicom(path, *, syntax=ExplicitVRLittleEndian, tail=True, **elements):
@@ -384,3 +385,16 @@ def test_larger_limit_is_the_way_out_for_a_large_file(tmp_path):
     with pytest.raises(FileProblem, match="limit"):
         read_dicom(tmp_path / "x.dcm", limit=100)
     assert read_dicom(tmp_path / "x.dcm", limit=10_000).values.shape == (4, 4)
+
+
+def test_cause_that_may_quote_the_file_is_not_chained():
+    @guarded
+    def read(path):
+        try:
+            raise KeyError("Doe^Jane")
+        except KeyError:
+            raise fault(path, "it is damaged", "get it again") from KeyError("Doe^Jane")
+
+    with pytest.raises(FileProblem, match="^x.dcm: it is damaged; get it again$") as caught:
+        read("folder/x.dcm")
+    assert caught.value.__context__ is None and caught.value.__cause__ is None

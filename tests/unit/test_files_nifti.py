@@ -201,3 +201,10 @@ def test_vector_field_is_refused(tmp_path):
     save(tmp_path / "x.nii", np.zeros((2, 2, 2, 1, 3), "float32"))
     with pytest.raises(FileProblem, match="5 dimensions"):
         read_nifti(tmp_path / "x.nii")
+
+
+def test_volume_whose_axes_go_round_in_a_circle_is_turned_with_its_spacing(tmp_path):
+    around = np.array([[0, 0, 4.0, 0], [2.0, 0, 0, 0], [0, 3.0, 0, 0], [0, 0, 0, 1]])  # points to A, S, R
+    ras = read_nifti(save(tmp_path / "x.nii", affine=around)).to_ras()
+    assert ras.values.shape == (4, 2, 3) and ras.spacing == (4, 2, 3)
+    assert ras.values[3, 1, 2] == VALUES[1, 2, 3] and ras.values[1, 0, 2] == VALUES[0, 2, 1]
