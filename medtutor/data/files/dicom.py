@@ -75,15 +75,16 @@ class Groups:
     """The functional groups of an enhanced multi-frame image (PS3.3 C.7.6.16), empty for all others."""
 
     def __init__(self, facts, budget, count):
-        self.budget = budget
+        self.budget, self.read = budget, {}
         self.shared = items(facts, "SharedFunctionalGroupsSequence", budget)[:1]
         self.each = items(facts, "PerFrameFunctionalGroupsSequence", budget)[:count]
 
     def first(self, keyword, i):
         """The first item of the sequence `keyword` for frame i, or for all frames; None if there is none."""
-        for group in (*self.each[i : i + 1], *self.shared):
-            found = items(group, keyword, self.budget)
-            if found:
+        for key, group in ((i, self.each[i : i + 1]), ("shared", self.shared)):
+            if group and (key, keyword) not in self.read:
+                self.read[key, keyword] = items(group[0], keyword, self.budget)[:1]
+            if found := self.read.get((key, keyword)):
                 return found[0]
         return None
 
