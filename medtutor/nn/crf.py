@@ -70,7 +70,7 @@ def path_score(emit, tags, trans, mask=None, start=None, end=None):
     K = emit.shape[2]
     before, now = _steps(tags, mask, K)
     at_tag = ops.sum(ops.one_hot(now[:, :-1], K, dtype="float32") * emit, axis=(1, 2))
-    score = at_tag + _followed(_square(trans, start, end), before, now)
+    score = at_tag + ops.sum(_followed(_square(trans, start, end), before, now), axis=1)
     return ops.where(_sound(tags, mask, K), score, np.nan)
 
 
@@ -85,8 +85,10 @@ def log_partition(emit, trans, mask=None, start=None, end=None):
     """
     emit, trans, mask, start, end = _checked(emit, trans, mask, start, end)
     chain = _Chain(emit, trans, mask, start, end)
-    at_tag, expected, log_z = _expectations(chain)
-    return _with_gradient(log_z + chain.taken_off(), emit, _square(trans, start, end), at_tag, expected)
+    at_tag, expected, log_c = _expectations(chain)
+    return _with_gradient(
+        ops.sum(log_c, axis=0) + chain.taken_off(), emit, _square(trans, start, end), at_tag, expected
+    )
 
 
 def log_likelihood(emit, tags, trans, mask=None, start=None, end=None):
@@ -97,11 +99,13 @@ def log_likelihood(emit, tags, trans, mask=None, start=None, end=None):
     """
     emit, trans, mask, start, end, tags = _checked(emit, trans, mask, start, end, tags)
     chain = _Chain(emit, trans, mask, start, end)
-    at_tag, expected, log_z = _expectations(chain)
+    at_tag, expected, log_c = _expectations(chain)
     before, now = _steps(tags, mask, chain.K)
     observed = ops.one_hot(now[:, :-1], chain.K, dtype="float32")
     at_steps = ops.sum(observed * ops.stop_gradient(emit), axis=-1) - chain.at_step
-    value = ops.sum(at_steps, axis=1) + _followed(chain.log_E, before, now) - log_z
+    at_pairs, log_c = _followed(chain.log_E, before, now), ops.transpose(log_c)
+    value = ops.sum(at_steps + at_pairs[:, :-1] - log_c[:, : chain.T], axis=1)  # step by step: no digits lost
+    value = value + at_pairs[:, -1] - ops.sum(log_c[:, chain.T :], axis=1)
     value = ops.where(_sound(tags, mask, chain.K), value, np.nan)
 
     def surplus(weights):
@@ -285,7 +289,7 @@ class CRF(keras.layers.Layer):
 
     def scores(self):
         """What the functions of this module take: {"trans": (K, K), "start": (K,), "end": (K,)}."""
-        scores = [ops.convert_to_tensor(v) for v in (self._trans, self._start, self._end)]
+        scores = [v + 0.0 for v in (self._trans, self._start, self._end)]  # tensors, not variables
         if self.allowed is not None:
             scores = [ops.where(a, s, FORBIDDEN) for a, s in zip(self.allowed, scores, strict=True)]
         return dict(zip(("trans", "start", "end"), scores, strict=True))
@@ -420,9 +424,9 @@ def _steps(tags, mask, K):
 
 
 def _followed(square, before, now):
-    """The summed scores of all transitions along a path.  ->  (B,)"""
+    """The scores of all transitions along a path.  ->  (B, T + 1)"""
     n = square.shape[0]
-    return ops.sum(ops.take(ops.reshape(square, (-1,)), before * n + now), axis=1)
+    return ops.take(ops.reshape(square, (-1,)), before * n + now)
 
 
 def _counts(before, now, weights, n):
@@ -476,16 +480,16 @@ def _states(step, first, xs, unroll=UNROLL):
 
 
 def _expectations(chain):
-    """Marginals, expected counts of transitions, and log Z less chain.taken_off().
+    """Marginals, expected counts of transitions, and log Z less chain.taken_off() as a sum of T + 1 parts.
 
     Rows that float32 cannot be trusted with are computed again in log space; batches without any skip that.
-    ->  (B, T, K);  a function of weights (B,) that answers the summed counts (K + 1, K + 1);  (B,)
+    ->  (B, T, K);  a function of weights (B,) that answers the summed counts (K + 1, K + 1);  (T + 1, B)
     """
-    gamma, before, after, log_z, sure = _two_way(chain)
+    gamma, before, after, log_c, sure = _two_way(chain)
     unsure = ops.logical_not(sure)
     exact = ops.cond(ops.any(unsure), lambda: _log_expectations(chain), lambda: _no_expectations(chain))
     gamma = ops.where(unsure[:, None], exact[0], gamma)
-    log_z = ops.where(unsure, exact[2], log_z)
+    log_c = ops.where(unsure, exact[2], log_c)
     after = ops.where(unsure[:, None], 0.0, after)
     pairs = ops.where(unsure[:, None, None], exact[1], 0.0)
     E = ops.exp(chain.log_E)
@@ -494,7 +498,7 @@ def _expectations(chain):
         scaled = _product(before, after * weights[:, None])
         return E * scaled + ops.sum(pairs * weights[:, None, None], axis=0)
 
-    return chain.back_to_rows(gamma)[..., : chain.K], expected, log_z
+    return chain.back_to_rows(gamma)[..., : chain.K], expected, log_c
 
 
 def _two_way(chain):
@@ -513,7 +517,7 @@ def _two_way(chain):
     through LEAK at step t, LEAK sum(a_{t-1}) sum(u_t) / kappa_t, bounds the error. A row is trusted where
     these shares sum to less than 1e-6 and no message falls below FLOOR between two divisions.
 
-    ->  gamma (T, B, K + 1), a_{t-1} and u_t / kappa_t (T, B, K + 1), log Z (B,), trusted (B,) bool
+    ->  gamma (T, B, K + 1), a_{t-1} and u_t / kappa_t (T, B, K + 1), log Z (T + 1, B), trusted (B,) bool
     """
     x, E = ops.exp(chain.log_x), ops.exp(chain.log_E) + LEAK
     M = ops.stack([E, ops.transpose(E)])
@@ -531,12 +535,13 @@ def _two_way(chain):
     both = f * u
     kappa = ops.sum(both, axis=-1, keepdims=True)
     sums = ops.sum(s, axis=-1)  # (T, 2, B)
-    share = ops.sum(LEAK * ops.sum(before, axis=-1) * ops.sum(u, axis=-1) / kappa[..., 0], axis=0)
+    sum_before = ops.sum(before, axis=-1)
+    share = ops.sum(LEAK * sum_before * ops.flip(sums[:, 1], 0) / kappa[..., 0], axis=0)
     sure = (share < 1e-6) & (ops.min(sums, axis=(0, 1)) > FLOOR)
-    log_z = ops.sum(ops.log(sums[RESCALE - 1 : -1 : RESCALE, 0]), axis=0) + ops.log(
-        ops.matmul(a[-1], E[:, -1])
-    )
-    return both / kappa, before, u / kappa, log_z, sure
+    divided = ops.arange(ops.shape(sums)[0])[:, None] % RESCALE == 0
+    log_c = ops.where(divided, ops.log(sum_before), 0.0)
+    log_c = ops.concatenate([log_c, ops.log(ops.matmul(a[-1], E[:, -1]))[None]], axis=0)
+    return both / kappa, before, u / kappa, log_c, sure
 
 
 def _log_messages(chain):
@@ -559,7 +564,10 @@ def _log_messages(chain):
 
 
 def _log_expectations(chain):
-    """What `_two_way` computes, in log space.  ->  gamma (T, B, K + 1), pairs (B, K + 1, K + 1), log Z"""
+    """What `_two_way` computes, in log space.
+
+    ->  gamma (T, B, K + 1), pairs (B, K + 1, K + 1), log Z (T + 1, B)
+    """
     before, f, after = _log_messages(chain)
     log_x, log_E = ops.cast(chain.log_x, f.dtype), ops.cast(chain.log_E, f.dtype)
     kappa = ops.logsumexp(f + after, axis=-1, keepdims=True)
@@ -569,16 +577,17 @@ def _log_expectations(chain):
         return pairs + ops.exp(before[t][:, :, None] + log_E + after[t][:, None, :])
 
     pairs = ops.fori_loop(0, ops.shape(f)[0], add, ops.zeros_like(log_E) + ops.zeros_like(f[0])[:, None])
-    log_z = ops.sum(ops.max(log_x + f, axis=-1), axis=0)
-    last = log_x[-1] + f[-1]
-    log_z = log_z + ops.logsumexp(last - ops.max(last, axis=-1, keepdims=True) + log_E[:, -1], axis=-1)
-    return tuple(ops.cast(v, "float32") for v in (ops.exp(f + after), pairs, log_z))
+    log_c = ops.max(log_x + f, axis=-1)
+    last = ops.logsumexp(log_x[-1] + f[-1] - log_c[-1, :, None] + log_E[:, -1], axis=-1)
+    log_c = ops.concatenate([log_c, last[None]], axis=0)
+    return tuple(ops.cast(v, "float32") for v in (ops.exp(f + after), pairs, log_c))
 
 
 def _no_expectations(chain):
     """Zeros in the shapes of `_log_expectations`."""
     gamma = ops.zeros_like(chain.log_x)
-    return gamma, gamma[0][:, None] + ops.zeros_like(chain.log_E), gamma[0, :, 0]
+    log_c = ops.concatenate([gamma[..., 0], gamma[:1, :, 0]], axis=0)
+    return gamma, gamma[0][:, None] + ops.zeros_like(chain.log_E), log_c
 
 
 # Checks
@@ -668,8 +677,8 @@ def _check_tags(tags, mask, K):
 
 def _values(v):
     """The values as numpy, or None while a graph is traced, where there are none."""
-    if keras.backend.backend() == "tensorflow" and not hasattr(v, "numpy"):
-        return None
+    if keras.backend.backend() == "tensorflow":
+        return v.numpy() if hasattr(v, "numpy") else None
     try:
         return ops.convert_to_numpy(v)
     except TypeError:  # a tracer of JAX
