@@ -1,7 +1,7 @@
 """How hard the generated notes are: dictionary and feature CRF for entities, simple readers for relations.
 
 The CRF is written out here, because no package of the course brings one and the benchmark must run from a
-fresh clone: linear-chain, hand-written features, L2, L-BFGS. Exit status 1 where a bound is missed.
+fresh clone: linear-chain, hand-written features, L2, L-BFGS. Exit status 1 where a bound is missed or a figure is not the one that the cards state.
 """
 
 import re
@@ -14,7 +14,9 @@ from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
 
 from medtutor.data.notes import load_notes, load_relations
+from medtutor.data.notes.loaders import MEASURED
 
+ROUNDING = 0.015  # the CRF moves by some thousandths between numerical libraries
 DICTIONARY_BELOW, CRF_BELOW, BETWEEN_BELOW, PAIR_BELOW = 0.60, 0.88, 0.90, 0.90
 
 
@@ -262,10 +264,10 @@ def measure(language):
     figures["dictionary"] = entity_f1(test.y, dictionary(train, test.x))
     figures["feature CRF"] = entity_f1(test.y, FeatureCRF(language).fit(train.x, train.y).predict(test.x))
     train, test = (load_relations(split, language) for split in ("train", "test"))
-    figures["relations: names"] = relation_f1(test.y, look_up(names(train), train.y, names(test)))
+    figures["names"] = relation_f1(test.y, look_up(names(train), train.y, names(test)))
     guess = look_up(words_between(train), train.y, words_between(test))
-    figures["relations: text between"] = relation_f1(test.y, guess)
-    figures["relations: linear"] = relation_f1(test.y, linear(train, test))
+    figures["words between"] = relation_f1(test.y, guess)
+    figures["linear"] = relation_f1(test.y, linear(train, test))
     return figures
 
 
@@ -274,12 +276,12 @@ def _surfaces(tokens, tags):
 
 
 def main():
-    """Print the figures of both languages; exit status 1 where one misses its bound."""
+    """Print the figures of both languages; exit status 1 where one misses its bound or its statement."""
     bounds = {
         "dictionary": DICTIONARY_BELOW,
         "feature CRF": CRF_BELOW,
-        "relations: names": PAIR_BELOW,
-        "relations: text between": BETWEEN_BELOW,
+        "names": PAIR_BELOW,
+        "words between": BETWEEN_BELOW,
     }
     missed = False
     for language in ("en", "zh"):
@@ -287,7 +289,9 @@ def main():
             bound = bounds.get(what)
             verdict = "" if bound is None else f"   below {bound:.2f}: {'yes' if value < bound else 'NO'}"
             missed |= bound is not None and value >= bound
-            print(f"{language}  {what:<26}{value:.3f}{verdict}", flush=True)
+            stated = MEASURED[language].get(what, value)
+            missed |= abs(value - stated) > ROUNDING
+            print(f"{language}  {what:<24}{value:.3f}   stated {stated:.2f}{verdict}", flush=True)
     return missed
 
 

@@ -18,6 +18,22 @@ PAIRS = {  # types of (head, tail) that a relation can join
     ("drug", "symptom"): "causes",
 }
 LABELS = ("none", *RELATIONS)
+MEASURED = {  # F1 on the test split, by benchmarks/notes_difficulty.py
+    "en": {
+        "dictionary": 0.53,
+        "feature CRF": 0.84,
+        "names": 0.60,
+        "words between": 0.71,
+        "linear": 0.89,
+    },
+    "zh": {
+        "dictionary": 0.49,
+        "feature CRF": 0.84,
+        "names": 0.58,
+        "words between": 0.70,
+        "linear": 0.89,
+    },
+}
 _NAMES = {"en": "English", "zh": "Chinese"}
 
 
@@ -32,6 +48,11 @@ def load_notes(split, language="en", *, sentences=False):
 
     The test split has names (of diseases, drugs …) and frames of sentences that no other split has. Some
     words have a type only in their sentence: glucose is given or measured, anemia found or complained of.
+
+    Measured, seed 0, test split, F1 of exact spans with their type: a dictionary of the training names .53 in
+    English and .49 in Chinese, a feature CRF .84 and .84 (benchmarks/notes_difficulty.py).
+    ValueError for another split or language.
+    Source: written by write_notes from this course's own table; simulated, no medical knowledge, no advice.
     """
     check_split(split)
     check_language(language)
@@ -59,6 +80,11 @@ def load_relations(split, language="en"):
     extra["notes"]                the Note of each
     All pairs of fitting types in a sentence are there. Many labelled "none" hold in other notes: the same two
     names, but here denied, ruled out, a relative's, stopped, refused, or not what the sentence speaks of.
+
+    Measured, seed 0, test split, micro F1 without "none": look-up of the two names .60 in English and .58 in
+    Chinese, look-up of the words between them .71 and .70, a linear model on words .89 and .89.
+    ValueError for another split or language.
+    Source: written by write_notes from this course's own table; simulated, no medical knowledge, no advice.
     """
     check_split(split)
     check_language(language)
@@ -134,9 +160,13 @@ def _card(language, relations=False):
         if relations
         else "entities of five types as BIO tags"
     )
+    measured = MEASURED[language]
+    shown = ("names", "words between", "linear") if relations else ("dictionary", "feature CRF")
+    figures = ", ".join(f"{name} {measured[name]:.2f}" for name in shown)
     return Card(
         title=f"Clinical notes, {_NAMES[language]}{', relations' if relations else ''}",
-        what=f"Notes of invented patients (complaint, history, tests, assessment, plan), with {what}.",
+        what=f"Notes of invented patients (complaint, history, tests, assessment, plan), with {what}. "
+        f"Test F1 of simple readers, measured with seed 0: {figures}.",
         source="Written by this course's generator from its own table of 95 diseases and its own sentences; "
         "no patient and no hospital's text stand behind it.",
         licence="MIT, as the code; may be passed on",
