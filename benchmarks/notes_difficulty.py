@@ -1,7 +1,8 @@
 """How hard the generated notes are: dictionary and feature CRF for entities, simple readers for relations.
 
 The CRF is written out here, because no package of the course brings one and the benchmark must run from a
-fresh clone: linear-chain, hand-written features, L2, L-BFGS. Exit status 1 where a bound is missed or a figure is not the one that the cards state.
+fresh clone: linear-chain, hand-written features, L2, L-BFGS. Some four minutes of one core. Exit status 1
+where a bound is missed or a figure is not the one that the cards state.
 """
 
 import re
@@ -289,9 +290,11 @@ def main():
             bound = bounds.get(what)
             verdict = "" if bound is None else f"   below {bound:.2f}: {'yes' if value < bound else 'NO'}"
             missed |= bound is not None and value >= bound
-            stated = MEASURED[language].get(what, value)
-            missed |= abs(value - stated) > ROUNDING
-            print(f"{language}  {what:<24}{value:.3f}   stated {stated:.2f}{verdict}", flush=True)
+            stated = MEASURED[language].get(what)
+            if stated is not None:
+                missed |= abs(value - stated) > ROUNDING
+                verdict = f"   stated {stated:.2f}{verdict}"
+            print(f"{language}  {what:<24}{value:.3f}{verdict}", flush=True)
     return missed
 
 
