@@ -216,13 +216,13 @@ class Patient:
                 continue
             effects = self.world.concepts["drug", self.name("D", drug)].effects
             effects = [e for e in self.dice.shuffled(effects) if self.possible(e) and not self._like(e)]
-            if drug == "o1" or self.dice.chance(0.7):
+            if drug == "o1" or (self.dice.chance(0.7) and self.known):
                 self._put("D", came, effects[:1])
             if drug == "x1":
                 others = [
                     e for e in effects if ("D", "e1") not in self.concepts or not self._near(e, effects[0])
                 ]
-                self._put("D", "pe" if self.dice.chance(0.2) else "ne", others[:1])
+                self._put("D", "pe" if self.dice.chance(0.2) and self.known else "ne", others[:1])
         self.present |= {self.name("D", role) for role in ("e1", "pe1") if ("D", role) in self.concepts}
 
     def _near(self, symptom, other):
