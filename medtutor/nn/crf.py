@@ -34,6 +34,7 @@ import weakref
 import keras
 import numpy as np
 from keras import ops
+from keras.src.backend.common.symbolic_scope import in_symbolic_scope  # Keras exports no such name
 
 FORBIDDEN = -1e4  # the score of a transition that must not be: exp of it is 0
 NEVER = -1e30  # inside this module: the score of what cannot be at all
@@ -69,7 +70,7 @@ def path_score(emit, tags, trans, mask=None, start=None, end=None):
     emit, trans, mask, start, end, tags = _checked(emit, trans, mask, start, end, tags)
     K = emit.shape[2]
     before, now = _steps(tags, mask, K)
-    at_tag = ops.sum(ops.one_hot(now[:, :-1], K, dtype="float32") * emit, axis=(1, 2))
+    at_tag = ops.sum(_observed(now, K) * emit, axis=(1, 2))
     score = at_tag + ops.sum(_followed(_square(trans, start, end), before, now), axis=1)
     return ops.where(_sound(tags, mask, K), score, np.nan)
 
@@ -101,7 +102,7 @@ def log_likelihood(emit, tags, trans, mask=None, start=None, end=None):
     chain = _Chain(emit, trans, mask, start, end)
     at_tag, expected, log_c = _expectations(chain)
     before, now = _steps(tags, mask, chain.K)
-    observed = ops.one_hot(now[:, :-1], chain.K, dtype="float32")
+    observed = _observed(now, chain.K)
     at_steps = ops.sum(observed * ops.stop_gradient(emit), axis=-1) - chain.at_step
     at_pairs, log_c = _followed(chain.log_E, before, now), ops.transpose(log_c)
     value = ops.sum(at_steps + at_pairs[:, :-1] - log_c[:, : chain.T], axis=1)  # step by step: no digits lost
@@ -344,7 +345,10 @@ class CRFLoss(keras.losses.Loss):
             if came[1:] not in ((), (1,)):
                 raise ValueError(f"sample_weight has shape {came}; a CRF weighs whole sequences: (batch,)")
             sample_weight = ops.reshape(sample_weight, (-1,))
-        loss = -log_likelihood(tags=ops.cast(y_true, "int32"), **scores)
+        if scores is None:
+            loss = ops.zeros((ops.shape(y_pred)[0],))
+        else:
+            loss = -log_likelihood(tags=ops.cast(y_true, "int32"), **scores)
         return super().__call__(loss, loss, sample_weight)  # Keras weighs and reduces
 
     def call(self, y_true, y_pred):
@@ -364,8 +368,9 @@ def _remember(answer, scores):
 
 
 def _remembered(answer):
+    """What `_remember` kept; None in the dry run of Keras on JAX and PyTorch, which has no layer's answer."""
     scores = getattr(answer, "_crf_scores", None) or _unattached.get(id(answer))
-    if scores is None:
+    if scores is None and not in_symbolic_scope():
         raise ValueError(
             f"CRFLoss got y_pred of shape {tuple(answer.shape)} that comes from no CRF layer; "
             "make CRF the model's last layer, or call log_likelihood yourself"
@@ -421,6 +426,11 @@ def _steps(tags, mask, K):
     tags = ops.where(mask, ops.clip(tags, 0, K - 1), K)
     outside = ops.full_like(tags[:, :1], K)
     return ops.concatenate([outside, tags], axis=1), ops.concatenate([tags, outside], axis=1)
+
+
+def _observed(now, K):
+    """1 at the tag of each step, nowhere under padding.  ->  (B, T, K)"""
+    return ops.one_hot(now[:, :-1], K + 1, dtype="float32")[..., :K]
 
 
 def _followed(square, before, now):
