@@ -11,6 +11,7 @@ import pytest
 from pydicom import config, dcmread
 from pydicom.data import get_charset_files, get_testdata_file
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.encaps import encapsulate
 from pydicom.uid import ExplicitVRLittleEndian
 
 from medtutor.data.files import FileProblem, read_dicom, window
@@ -398,3 +399,26 @@ def test_cause_that_may_quote_the_file_is_not_chained():
     with pytest.raises(FileProblem, match="^x.dcm: it is damaged; get it again$") as caught:
         read("folder/x.dcm")
     assert caught.value.__context__ is None and caught.value.__cause__ is None
+
+
+def test_small_file_whose_values_would_be_beyond_the_limit_is_refused(tmp_path):
+    sizes = {"Rows": 64, "Columns": 64, "BitsAllocated": 8, "BitsStored": 8, "HighBit": 7}
+    data = make_dicom(tmp_path / "x.dcm", PixelData=bytes(4096), **sizes)
+    assert len(data) < 10_000 < 4 * 4096  # float32 takes four times the room
+    with pytest.raises(FileProblem, match="asks for 0.0 MB of values, more than the limit"):
+        read_dicom(tmp_path / "x.dcm", limit=10_000)
+
+
+def test_compressed_frame_of_another_size_is_not_decoded(tmp_path):
+    from PIL import Image as Picture
+
+    for suffix, syntax, kind in (("jpg", "50", "JPEG"), ("jp2", "90", "JPEG2000")):
+        file = io.BytesIO()
+        Picture.new("L", (24, 16)).save(file, kind)
+        elements = {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7}
+        packed = encapsulate([file.getvalue()])
+        make_dicom(
+            tmp_path / f"{suffix}.dcm", syntax=f"1.2.840.10008.1.2.4.{syntax}", PixelData=packed, **elements
+        )
+        with pytest.raises(FileProblem, match="its header says 4 × 4 × 1, its compressed frame 16 × 24 × 1"):
+            read_dicom(tmp_path / f"{suffix}.dcm")

@@ -177,7 +177,7 @@ def _bad_dicom(add):
     }.items():
         add(f"syntax_{name}.dcm", with_syntax(good, syntax))
     head = deflated_head()
-    add("bomb_deflated.dcm", head + raw_deflate(bytes(280 * 2**20)))
+    add("bomb_deflated.dcm", head + deflated_zeros(2 * 2**30))
     add("bomb_deflated_pixels.dcm", head + raw_deflate(good[132:] + bytes(50 * 2**20)))
     add("deflated_noise.dcm", head + random.Random(3).randbytes(3000))
     _bad_structure(add, good)
@@ -199,6 +199,13 @@ def deflated_head():
 def raw_deflate(data):
     packer = zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS)
     return packer.compress(data) + packer.flush()
+
+
+def deflated_zeros(size):
+    """A raw deflate stream of zeros: after a full flush a block stands alone and can be repeated."""
+    packer = zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS)
+    block = packer.compress(bytes(2**20)) + packer.flush(zlib.Z_FULL_FLUSH)
+    return block * (size // 2**20) + packer.flush()
 
 
 def _bad_structure(add, good):
