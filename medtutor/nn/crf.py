@@ -147,16 +147,17 @@ def best_path(emit, trans, mask=None, start=None, end=None):
     """
     emit, trans, mask, start, end = _checked(emit, trans, mask, start, end)
     chain = _Chain(emit, trans, mask, start, end)
-    into = ops.transpose(chain.log_E)  # (K + 1 to, K + 1 from)
+    out_of = chain.log_E[:, :, None]  # (K + 1 from, K + 1 to, 1)
 
-    def onward(delta, log_x, i):
-        delta = log_x + ops.max(delta[:, None, :] + into, axis=-1)
-        return delta if i % RESCALE else delta - ops.max(delta, axis=-1, keepdims=True)
+    def onward(delta, log_x, i):  # rows last, which is what TensorFlow takes a maximum of fastest
+        delta = log_x + ops.max(delta[:, None, :] + out_of, axis=0)  # (K + 1, B)
+        return delta if i % RESCALE else delta - ops.max(delta, axis=0)
 
     def back(tag, delta, i):
-        return ops.cast(ops.argmax(delta + ops.take(into, tag, axis=0), axis=-1), "int32")
+        return ops.cast(ops.argmax(delta + ops.take(chain.log_E, tag, axis=1), axis=0), "int32")
 
-    delta = _states(onward, ops.where(chain.at_padding, 0.0, NEVER), chain.log_x)
+    first = ops.transpose(ops.where(chain.at_padding, 0.0, NEVER))
+    delta = _states(onward, first, ops.transpose(chain.log_x, (0, 2, 1)))
     tags = ops.flip(_states(back, ops.full_like(mask[:, 0], chain.K, dtype="int32"), ops.flip(delta, 0)), 0)
     return chain.back_to_rows(ops.where(tags == chain.K, -1, tags))
 
