@@ -250,6 +250,24 @@ def hard(case):
         emit[:, 1:-1] = [0, -80]
         trans = np.array([[0, -1e4], [-1e4, 0]], "float32")
         return {"emit": emit, "trans": trans, "start": np.zeros(2), "end": np.zeros(2)}, np.ones((2, 8), bool)
+    if case == "the same, slower":
+        emit = np.zeros((1, 34, 2), "float32")
+        emit[:, 0] = emit[:, -1] = [-100, 0]
+        emit[:, 1:-1] = [0, -8]
+        trans = np.array([[0, -1e4], [-1e4, 0]], "float32")
+        return {"emit": emit, "trans": trans, "start": np.zeros(2), "end": np.zeros(2)}, np.ones(
+            (1, 34), bool
+        )
+    if (
+        case == "too small for float32, and then the best"
+    ):  # tag 1; tag 2 makes both small, and is never taken
+        emit = np.zeros((1, 8, 3), "float32")
+        emit[:, :4, :2] = -17.27
+        emit[:, 0, 1] -= 21
+        emit[:, 5, 0] = -25
+        trans = np.where(np.eye(3) * [1, 1, 0] > 0, 0, -1e4)
+        rare = np.array([0, 0, -1e4])
+        return {"emit": emit, "trans": trans, "start": rare, "end": rare}, np.ones((1, 8), bool)
     given, mask = scores(24, 1.0, B=16, T=40, K=6), ragged(25, 16, 40)
     given["emit"] *= 30
     given["trans"][np.random.default_rng(26).random((6, 6)) < 0.4] = crf.FORBIDDEN
@@ -260,6 +278,8 @@ HARD = (
     "2,000 steps",
     "2,000 steps, scores x 100",
     "bad at both ends, good between",
+    "the same, slower",
+    "too small for float32, and then the best",
     "forbidden transitions, emissions x 30",
 )
 
