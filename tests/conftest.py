@@ -16,3 +16,4 @@ def _refuse_network():
 
 
 _refuse_network()
+os.environ["MEDTUTOR_PROGRESS"] = "0"  # pytest has ipykernel loaded, and nobody looks on

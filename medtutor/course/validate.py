@@ -34,6 +34,7 @@ def kernel_environment():
         "PYTHONWARNINGS": "",  # the default filters: what a student would be warned of is red
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
         "COLUMNS": "80",
+        "MEDTUTOR_PROGRESS": "0",  # whether data were cached must not show in an output
     }
 
 

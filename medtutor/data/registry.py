@@ -8,7 +8,6 @@ import hashlib
 import json
 import os
 import shutil
-import sys
 import tempfile
 import time
 import tomllib
@@ -20,6 +19,7 @@ from pathlib import Path, PurePosixPath
 
 from medtutor.data import cache as cache_
 from medtutor.data.dataset import Card
+from medtutor.data.progress import someone_looks_on
 
 TABLE = Path(__file__).with_name("published.toml")
 TIMEOUT = 30  # seconds without a byte before a server counts as silent
@@ -442,13 +442,6 @@ class Bar:
         print(f"\r{line:<{self.width}}", end="", flush=True)
 
 
-def someone_looks_on():
-    """Whether a progress bar has a reader: a terminal or a notebook, unless MEDTUTOR_PROGRESS is 0."""
-    if os.environ.get("MEDTUTOR_PROGRESS") == "0":
-        return False
-    return sys.stdout.isatty() or "ipykernel" in sys.modules
-
-
 def file_digest(path, algorithm):
     """The checksum of a file, e.g. file_digest(path, "sha256")."""
     with open(path, "rb") as file:
@@ -498,8 +491,8 @@ def _accept(each, file, path, accept):
 
 def _no_checksum(each, file):
     return (
-        f"{file.name}: {file.checksum_from}. Look at the publisher's page and, if you trust the connection, "
-        f"accept the first copy once; it is pinned from then on:\n"
+        f"{file.name}: {file.checksum_from}. It lies at {' or '.join(file.addresses)}. If you trust the "
+        f"publisher and the connection, accept the first copy once; it is pinned from then on:\n"
         f"  medtutor data fetch {each.name} --accept-unverified\n"
         f"  or in Python: medtutor.data.registry.fetch({each.name!r}, accept_unverified=True)"
     )

@@ -11,7 +11,7 @@ from medtutor.data.published.common import dataset, numbered
 def load_breastmnist(split, size=28):
     """Ultrasound of the breast, 780 images: malignant (y == 0, mind the order) or normal or benign (y == 1).
 
-    x (n, size, size) float32 from 0 to 1, y (n,) int64, n = 546 / 78 / 156. `patients` numbers images.
+    x (n, size, size, 1) float32 from 0 to 1, y (n,) int64, n = 546 / 78 / 156. `patients` numbers images.
     Source: Yang et al., Sci Data 10:41 (2023); Al-Dhabyani et al., Data Brief 28:104863 (2020). CC BY 4.0.
     """
     return _load("breastmnist", split, size)
@@ -20,7 +20,7 @@ def load_breastmnist(split, size=28):
 def load_pneumoniamnist(split, size=28):
     """Chest radiographs of children, 5,856 images: normal or pneumonia.
 
-    x (n, size, size) float32 from 0 to 1, y (n,) int64, n = 4708 / 524 / 624. `patients` numbers images.
+    x (n, size, size, 1) float32 from 0 to 1, y (n,) int64, n = 4708 / 524 / 624. `patients` numbers images.
     Source: Yang et al., Sci Data 10:41 (2023); Kermany et al., Cell 172:1122 (2018). CC BY 4.0.
     """
     return _load("pneumoniamnist", split, size)
@@ -49,8 +49,8 @@ def load_retinamnist(split, size=28):
 def load_organamnist(split, size=28):
     """Axial CT slices cut to one of eleven organs, 58,830 images.
 
-    x (n, size, size) float32 from 0 to 1, y (n,) int64, n = 34561 / 6491 / 17778. Split by scan; `patients`
-    numbers images.
+    x (n, size, size, 1) float32 from 0 to 1, y (n,) int64, n = 34561 / 6491 / 17778. Split by scan;
+    `patients` numbers images.
     Source: Yang et al., Sci Data 10:41 (2023); Bilic et al., Med Image Anal 84:102680 (2023). CC BY 4.0.
     """
     return _load("organamnist", split, size)
@@ -59,8 +59,8 @@ def load_organamnist(split, size=28):
 def load_organcmnist(split, size=28):
     """Coronal CT slices cut to one of eleven organs, 23,583 images.
 
-    x (n, size, size) float32 from 0 to 1, y (n,) int64, n = 12975 / 2392 / 8216. Split by scan; `patients`
-    numbers images.
+    x (n, size, size, 1) float32 from 0 to 1, y (n,) int64, n = 12975 / 2392 / 8216. Split by scan;
+    `patients` numbers images.
     Source: Yang et al., Sci Data 10:41 (2023); Bilic et al., Med Image Anal 84:102680 (2023). CC BY 4.0.
     """
     return _load("organcmnist", split, size)
@@ -69,8 +69,8 @@ def load_organcmnist(split, size=28):
 def load_organsmnist(split, size=28):
     """Sagittal CT slices cut to one of eleven organs, 25,211 images.
 
-    x (n, size, size) float32 from 0 to 1, y (n,) int64, n = 13932 / 2452 / 8827. Split by scan; `patients`
-    numbers images.
+    x (n, size, size, 1) float32 from 0 to 1, y (n,) int64, n = 13932 / 2452 / 8827. Split by scan;
+    `patients` numbers images.
     Source: Yang et al., Sci Data 10:41 (2023); Bilic et al., Med Image Anal 84:102680 (2023). CC BY 4.0.
     """
     return _load("organsmnist", split, size)
@@ -99,7 +99,7 @@ def _load(name, split, size):
     classes = len(registry.published(name).classes)
     if len(y) and not (0 <= y.min() and y.max() < classes):
         raise ValueError(f"{path}: labels go from {y.min()} to {y.max()}; wanted are 0 to {classes - 1}")
-    x = images.astype(np.float32) / np.float32(255)
+    x = images.reshape(len(images), size, size, -1).astype(np.float32) / np.float32(255)
     return dataset(
         name, split, x, y, numbered(name, split, len(y)), unit="1 = white of the display", bounds=(0, 1)
     )
