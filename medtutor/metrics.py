@@ -124,7 +124,7 @@ def net_benefit(y, p, threshold):
     Treating nobody is worth 0. Defined with one class absent.
     Source: Vickers and Elkin, Medical Decision Making 26 (2006), 565-574.
     """
-    if not 0 <= threshold < 1:
+    if np.ndim(threshold) or not 0 <= threshold < 1:
         raise ValueError(f"threshold is {threshold}; net benefit needs a probability, 0 <= threshold < 1")
     (_, fp), (_, tp) = counts = _two_by_two(y, p, threshold)
     n = counts.sum()
@@ -205,7 +205,7 @@ def calibration_curve(y, p, bins=10):
     Defined with one class absent.
     """
     y, p = _labelled(y, _probabilities("p", p))
-    if int(bins) != bins or bins < 1:
+    if not (bins >= 1 and bins % 1 == 0):
         raise ValueError(f"bins is {bins}; use a whole number, 1 or more")
     m = np.searchsorted(np.linspace(0, 1, int(bins) + 1)[1:-1], p, "left")
     n = np.bincount(m, minlength=int(bins))
@@ -289,7 +289,7 @@ def interval(metric, y, p=None, patients=None, *, level=0.95, draws=1000, seed=0
     Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13; Field and Welsh,
     Journal of the Royal Statistical Society B 69 (2007), 369-390, for whole clusters.
     """
-    arrays = [np.asarray(a) for a in (y, p) if a is not None]
+    arrays = [np.atleast_1d(a) for a in (y, p) if a is not None]
     return _bootstrap(
         lambda rows: metric(*(a[rows] for a in arrays)), metric, arrays, patients, level, draws, seed
     )
@@ -301,7 +301,7 @@ def difference_interval(metric, y, p, q, patients=None, *, level=0.95, draws=100
     Both models meet the same drawn patients, so what makes a patient hard for both cancels; two separate
     intervals that overlap do not show that. Arguments and errors as in `interval`.
     """
-    y, p, q = arrays = [np.asarray(a) for a in (y, p, q)]
+    y, p, q = arrays = [np.atleast_1d(a) for a in (y, p, q)]
 
     def difference(rows):
         return metric(y[rows], p[rows]) - metric(y[rows], q[rows])
@@ -311,21 +311,22 @@ def difference_interval(metric, y, p, q, patients=None, *, level=0.95, draws=100
 
 def _bootstrap(score, metric, arrays, patients, level, draws, seed):
     name = getattr(metric, "__name__", "the metric")
-    groups = _rows_of_patients(patients, arrays)
+    who = _who(patients, arrays)
+    people = who.max() + 1
     if not 0 < level < 1:
         raise ValueError(f"level is {level}; use a share between 0 and 1, such as 0.95")
     if draws < 2 / (1 - level):
         raise ValueError(
             f"draws is {draws}; the ends of a {level:.0%} interval need at least {2 / (1 - level):.0f}"
         )
-    value = float(score(np.arange(len(arrays[0]))))
+    value = float(score(np.arange(len(who))))
     _need(np.isfinite(value), f"an interval of {name}", f"finite value; on all cases it is {value}")
     rng = np.random.default_rng(seed)
     seen = []
     for _ in range(draws):
-        chosen = rng.integers(len(groups), size=len(groups))
+        times = np.bincount(rng.integers(people, size=people), minlength=people)  # each patient is drawn
         try:
-            seen.append(float(score(np.concatenate([groups[i] for i in chosen]))))
+            seen.append(float(score(np.repeat(np.arange(len(who)), times[who]))))
         except Undefined as error:
             missing = str(error)
             continue
@@ -338,10 +339,11 @@ def _bootstrap(score, metric, arrays, patients, level, draws, seed):
             "interval. Use more patients, or give the value without one"
         )
     low, high = np.quantile(seen, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(value, float(low), float(high), level, draws, undefined, len(groups))
+    return Interval(value, float(low), float(high), level, draws, undefined, int(people))
 
 
-def _rows_of_patients(patients, arrays):
+def _who(patients, arrays):
+    """The patient of each row, 0, 1, 2 and so on."""
     n = len(arrays[0])
     if any(len(a) != n for a in arrays):
         raise ValueError(f"the arrays have {[len(a) for a in arrays]} rows; they must match, one row a case")
@@ -352,13 +354,10 @@ def _rows_of_patients(patients, arrays):
         )
     if patients.dtype.kind == "f" and np.isnan(patients).any():
         raise ValueError("patients holds NaN; name the patient of each row, or leave the row out")
-    _, who = np.unique(patients, return_inverse=True)
-    groups = np.split(np.argsort(who, kind="stable"), np.cumsum(np.bincount(who))[:-1])
-    if len(groups) < 2:
-        raise Undefined(
-            f"an interval needs at least two patients; there are {n} rows of {len(groups) if n else 0}"
-        )
-    return groups
+    names, who = np.unique(patients, return_inverse=True)
+    if len(names) < 2:
+        raise Undefined(f"an interval needs at least two patients; there are {n} rows of {len(names)}")
+    return who
 
 
 # ------------------------------------------------------------------------------------------ segmentation

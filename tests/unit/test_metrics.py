@@ -338,14 +338,14 @@ def test_what_is_no_probability_is_refused_where_it_matters(metric):
 
 
 def test_settings_out_of_range_are_refused():
-    for threshold in (-0.1, 1, 1.5, np.nan):
+    for threshold in (-0.1, 1, 1.5, np.nan, np.array([0.1, 0.2])):
         with pytest.raises(ValueError, match="0 <= threshold < 1"):
             net_benefit(Y, P, threshold)
     with pytest.raises(ValueError, match="threshold is nan"):
         sensitivity(Y, P, np.nan)
     with pytest.raises(ValueError, match="one number is wanted"):
         sensitivity(Y, P, np.array([0.2, 0.4]))
-    for bins in (0, -1, 2.5):
+    for bins in (0, -1, 2.5, np.nan, np.inf):
         with pytest.raises(ValueError, match="bins is"):
             calibration_error(Y, P, bins)
     with pytest.raises(ValueError, match="prevalence holds 2; prob"):
