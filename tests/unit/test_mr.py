@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from medtutor.data import load_mr
+from medtutor.data.mr import anatomy
 from medtutor.data.mr import load as loading
 from medtutor.data.mr.anatomy import maps
 from medtutor.data.mr.head import FIELD_OF_VIEW, Head, spline_field
@@ -30,6 +31,12 @@ def test_the_shipped_atlas_is_a_brain():
     assert np.allclose(brain[1:87], brain[87:1:-1][:86], atol=1) and 0.7 < grey.sum() / white.sum() < 2
     inside = maps()["distance"][16:-16, 16:-16, 16:-16] < 0
     assert (inside == brain[::2, ::2, ::2]).mean() > 0.97
+
+
+def test_an_installation_without_the_atlas_is_told_what_to_do(monkeypatch, tmp_path):
+    monkeypatch.setattr(anatomy, "FILE", tmp_path / "anatomy.npz")
+    with pytest.raises(FileNotFoundError, match="checkout"):
+        anatomy.maps.__wrapped__()
 
 
 def test_spline_fields_have_the_promised_spread_and_follow_the_grid():

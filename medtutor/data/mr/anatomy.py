@@ -22,6 +22,11 @@ def maps():
     """
     from scipy.ndimage import distance_transform_edt, gaussian_filter
 
+    if not FILE.is_file():
+        raise FileNotFoundError(
+            f"{FILE} is not there; it comes with the project's checkout, from which medtutor has to be "
+            "installed (`make lab` does so)"
+        )
     with np.load(FILE, allow_pickle=False) as file:
         grey, white = (file[name].astype(np.float32) / LEVELS for name in ("grey", "white"))
         brain = np.unpackbits(file["brain"], count=grey.size).reshape(grey.shape).astype(bool)
