@@ -52,7 +52,7 @@ class Card:
         )
 
     def __repr__(self):
-        return "\n".join([self.title, *(f"{word:<8}{text}" for word, text in self.rows())])
+        return _lines(self.title, self.rows())
 
     def _repr_html_(self):
         return _table(self.title, self.rows())
@@ -109,8 +109,7 @@ class Dataset:
         )
 
     def __repr__(self):
-        lines = [f"{word:<8}{text}" for word, text in (*self.rows(), *self.card.rows())]
-        return "\n".join([self.card.title, *lines])
+        return _lines(self.card.title, (*self.rows(), *self.card.rows()))
 
     def _repr_html_(self):
         return _table(self.card.title, (*self.rows(), *self.card.rows()))
@@ -139,6 +138,12 @@ def _shape(values):
     if isinstance(values, np.ndarray):
         return f"{' × '.join(map(str, values.shape))} {values.dtype}"
     return f"{len(values):,} {type(values[0]).__name__}s"
+
+
+def _lines(title, rows):
+    """The rows as text below the title, the words in a column of their own."""
+    width = max(len(word) for word, _ in rows) + 2
+    return "\n".join([title, *(f"{word:<{width}}{text}" for word, text in rows)])
 
 
 def _table(title, rows):
