@@ -109,6 +109,18 @@ def test_more_slices_show_the_same_middle():
     assert levels(4).tolist() == [-4.5, -1.5, 1.5, 4.5]
 
 
+def test_a_mass_moves_the_brain_and_leaves_the_skull():
+    head = Head(7)
+    grid = head.grid([0.0], 64)
+    pull = np.full((3, 1, 64, 64), 4.0, np.float32)
+    still, moved = head.fractions(*grid), head.fractions(*grid, pull)
+    assert np.array_equal(still[3], moved[3])
+    deep = still[3] < -15
+    assert np.abs(still[1] - moved[1])[deep].mean() > 0.05
+    edge = (still[3] > -1) & (still[3] < 0)
+    assert np.abs(still[1] - moved[1])[edge].max() < 0.1
+
+
 def test_noise_has_the_stated_strength_and_shading_is_bounded():
     for contrast in ("T1", "FLAIR"):
         scan = scan_patient(6, False, contrasts=(contrast,), size=128)

@@ -12,6 +12,7 @@ FIELD_OF_VIEW = 220.0  # mm, both sides of a slice
 CENTRE = np.array([0.0, -17.0])  # mm, middle of the atlas brain seen from above
 BENDING = ((60.0, 4.0), (15.0, 1.1))  # (distance of the knots, standard deviation of the shift), both in mm
 REACH = (40.0, 120.0, 120.0)  # mm on both sides of the middle, along z, y, x, that the fields cover
+RIGID = 10.0  # mm below the surface, from which on the anatomy gives way to a mass
 VENTRICLE = np.array([11.0, 32.0, 14.0])  # mm, reach of the widening around each lateral ventricle
 
 
@@ -65,7 +66,7 @@ class Head:
     def fractions(self, z, y, x, pull=None):
         """What the voxels hold, at the places that the grid names.
 
-        pull  (3, l, h, w) in mm or None: extra shift of the anatomy, as by a mass
+        pull  (3, l, h, w) in mm or None: extra shift of the brain, as by a mass; the skull stays where it is
         ->    grey, white, csf (each (l, h, w), 0 to 1) and distance (l, h, w), mm outside the brain
         """
         from scipy.ndimage import map_coordinates
@@ -75,15 +76,12 @@ class Head:
         rng = stream(self.number, "bending")
         for knots, shift in BENDING:
             places += shift * spline_field(rng, z, y, x, knots, (3,))
+        index = self._index(places)
+        coarse = index / 2 + MARGIN
+        distance = map_coordinates(maps()["distance"], coarse, order=1, mode="nearest", prefilter=False)
         if pull is not None:
-            places += pull
-        atlas = np.tensordot(self.turn.astype(np.float32), places, 1) + _column(self.centre)
-        self._widen_ventricles(atlas)
-        index = atlas + _column(maps()["origin"])
+            index = self._index(places + pull * np.clip(-distance / RIGID, 0, 1))  # the skull stays
         sigma = 0.35 * abs(y[1] - y[0]) if len(y) > 1 else 0.6
-        distance = map_coordinates(
-            maps()["distance"], index / 2 + MARGIN, order=1, mode="nearest", prefilter=False
-        )
         near = distance < 6  # beyond, there is no brain to look up
         fractions = np.zeros((3, *near.shape), np.float32)
         for fraction, volume in zip(fractions, blurred(round(sigma, 3)), strict=True):
@@ -91,6 +89,12 @@ class Head:
         grey, white, csf = fractions
         lost = grey * np.clip(2 * self.atrophy * csf, 0, 1)  # sulci widen where CSF already is
         return grey - lost, white, csf + lost, distance
+
+    def _index(self, places):
+        """Where the places (3, …) of the bent head lie in the atlas: indices of its 1 mm maps."""
+        atlas = np.tensordot(self.turn.astype(np.float32), places, 1) + _column(self.centre)
+        self._widen_ventricles(atlas)
+        return atlas + _column(maps()["origin"])
 
     def _widen_ventricles(self, atlas):
         """Pull the places towards each lateral ventricle, so that it looks larger (or smaller). In place."""
