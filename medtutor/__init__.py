@@ -1,6 +1,6 @@
 """Deep learning for medicine: interactive notebooks whose every output is validated.
 
-A student meets `data`, `nn`, `plot`, `explore` and `exercises`; a maintainer meets `course`.
+A student meets `data`, `nn`, `metrics`, `plot`, `explore` and `exercises`; a maintainer meets `course`.
 Importing this package costs milliseconds: each name below is loaded when it is first used (PEP 562).
 """
 
@@ -8,7 +8,7 @@ import importlib
 
 __version__ = "0.1.0"
 
-_MODULES = ("course", "data", "exercises", "explore", "guide", "nn", "plot")
+_MODULES = ("course", "data", "exercises", "explore", "guide", "metrics", "nn", "plot")
 _HOME = {
     "check": "exercises",
     "hint": "exercises",
