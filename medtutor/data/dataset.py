@@ -142,7 +142,7 @@ def _shape(values):
 
 def _lines(title, rows):
     """The rows as text below the title, the words in a column of their own."""
-    width = max(len(word) for word, _ in rows) + 2
+    width = max(len(word) for word, _ in rows) + 1
     return "\n".join([title, *(f"{word:<{width}}{text}" for word, text in rows)])
 
 

@@ -72,7 +72,7 @@ def test_a_set_prints_its_counts_and_its_card():
 
 def test_long_names_stand_apart_from_what_they_name():
     text = repr(dataset(extra={"a_rather_long_name": np.zeros(3)}))
-    assert "a_rather_long_name  3 float64" in text and "split               train" in text
+    assert "a_rather_long_name 3 float64" in text and "split              train" in text
 
 
 def test_html_escapes_what_a_card_says_and_names_every_row():
