@@ -201,7 +201,14 @@ def test_interrupting_ends_the_build_and_leaves_the_notebook(tmp_path):
     chapter_of(tmp_path, '# %% id="one"\n1\n', "02_next")
     chapter.notebook.write_text("old", encoding="utf-8")
     code = "import sys; from medtutor.course.cli import main; sys.exit(main(['build'], sys.argv[1]))"
-    process = subprocess.Popen([sys.executable, "-c", code, tmp_path], stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, tmp_path],
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(
+            signal.SIGINT, signal.SIG_DFL
+        ),  # ignored where tests run in background
+    )
     while not (tmp_path / "notebooks" / "begun").exists():
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.05)
