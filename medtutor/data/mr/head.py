@@ -76,11 +76,14 @@ class Head:
         rng = stream(self.number, "bending")
         for knots, shift in BENDING:
             places += shift * spline_field(rng, z, y, x, knots, (3,))
-        index = self._index(places)
+        atlas = np.tensordot(self.turn.astype(np.float32), places, 1) + _column(self.centre)
+        self._widen_ventricles(atlas)
+        index = atlas + _column(maps()["origin"])
         coarse = index / 2 + MARGIN
         distance = map_coordinates(maps()["distance"], coarse, order=1, mode="nearest", prefilter=False)
         if pull is not None:
-            index = self._index(places + pull * np.clip(-distance / RIGID, 0, 1))  # the skull stays
+            inside = pull * np.clip(-distance / RIGID, 0, 1)  # the skull stays
+            index += np.tensordot(self.turn.astype(np.float32), inside, 1)
         sigma = 0.35 * abs(y[1] - y[0]) if len(y) > 1 else 0.6
         near = distance < 6  # beyond, there is no brain to look up
         fractions = np.zeros((3, *near.shape), np.float32)
@@ -89,12 +92,6 @@ class Head:
         grey, white, csf = fractions
         lost = grey * np.clip(2 * self.atrophy * csf, 0, 1)  # sulci widen where CSF already is
         return grey - lost, white, csf + lost, distance
-
-    def _index(self, places):
-        """Where the places (3, …) of the bent head lie in the atlas: indices of its 1 mm maps."""
-        atlas = np.tensordot(self.turn.astype(np.float32), places, 1) + _column(self.centre)
-        self._widen_ventricles(atlas)
-        return atlas + _column(maps()["origin"])
 
     def _widen_ventricles(self, atlas):
         """Pull the places towards each lateral ventricle, so that it looks larger (or smaller). In place."""
