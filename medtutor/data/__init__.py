@@ -5,6 +5,7 @@ read_*    a file of one's own: DICOM, NIfTI, npz, tagged text
 sample_*  one real specimen each; never a training set
 """
 
+from medtutor.data import published
 from medtutor.data.dataset import Card, Dataset
 from medtutor.data.files import (
     FileProblem,
@@ -19,32 +20,12 @@ from medtutor.data.files import (
 )
 from medtutor.data.mr import load_mr, low_resolution
 from medtutor.data.notes import Note, load_notes, load_relations, write_notes, write_text
-from medtutor.data.published import (
-    load,
-    load_bbbp,
-    load_bc5cdr,
-    load_bc5cdr_relations,
-    load_bloodmnist,
-    load_breastmnist,
-    load_ccks2017,
-    load_cmedqaner,
-    load_cmeee,
-    load_esol,
-    load_hippocampus,
-    load_mitbih,
-    load_ncbi_disease,
-    load_organamnist,
-    load_organcmnist,
-    load_organsmnist,
-    load_pneumoniamnist,
-    load_retinamnist,
-    load_tox21,
-    load_uci_heart,
-)
+from medtutor.data.published import *  # noqa: F403, all that its own list names
 from medtutor.data.registry import DataNotHere, NoChecksum, WrongChecksum, fetch
 from medtutor.data.samples import Sample, sample_ct, sample_ecg, sample_mr, sample_retina, sample_tissue
 
 __all__ = [
+    *published.__all__,
     "Card",
     "DataNotHere",
     "Dataset",
@@ -55,29 +36,9 @@ __all__ = [
     "Sample",
     "WrongChecksum",
     "fetch",
-    "load",
-    "load_bbbp",
-    "load_bc5cdr",
-    "load_bc5cdr_relations",
-    "load_bloodmnist",
-    "load_breastmnist",
-    "load_ccks2017",
-    "load_cmedqaner",
-    "load_cmeee",
-    "load_esol",
-    "load_hippocampus",
-    "load_mitbih",
     "load_mr",
-    "load_ncbi_disease",
     "load_notes",
-    "load_organamnist",
-    "load_organcmnist",
-    "load_organsmnist",
-    "load_pneumoniamnist",
     "load_relations",
-    "load_retinamnist",
-    "load_tox21",
-    "load_uci_heart",
     "low_resolution",
     "read_dicom",
     "read_dicom_series",
