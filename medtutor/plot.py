@@ -9,10 +9,17 @@ import html
 import io
 
 import numpy as np
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import MaxNLocator
+
+from medtutor import metrics
 
 # Okabe and Ito: told apart by colour-blind readers and in a greyscale print.
 BLUE, ORANGE, GREEN, RED, SKY = "#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9"
+STYLES = tuple(zip((BLUE, ORANGE, GREEN, RED, SKY), ("-", "--", "-.", ":", "-"), "os^Dv", strict=True))
 
 
 class Picture:
@@ -124,10 +131,10 @@ def show_curves(
 
     curves  {name: array (len(x),)}; NaN leaves a gap
     """
+    _told_apart("curves", curves)
     figure = Figure(figsize=size, layout="constrained")
     ax = figure.subplots()
-    styles = zip((BLUE, ORANGE, GREEN, RED, SKY), ("-", "--", "-.", ":", "-"), "os^Dv", strict=True)
-    for (name, y), (color, line, marker) in zip(curves.items(), styles, strict=False):
+    for (name, y), (color, line, marker) in zip(curves.items(), STYLES, strict=False):
         ax.plot(
             x, y, color=color, linestyle=line, marker=marker, markersize=5, markevery=markevery, label=name
         )
@@ -138,3 +145,379 @@ def show_curves(
     ax.grid(alpha=0.3)
     ax.legend(frameon=False)
     return Picture.of(figure, alt, caption)
+
+
+# ------------------------------------------------------------------------------------ judging a decision
+
+
+def show_roc(models, p=None, *, alt, patients=None, threshold=None, draws=200, size=4.8, caption=""):
+    """ROC curves: sensitivity against 1 - specificity, with the diagonal of a test that knows nothing.
+
+    models     {name: (y, p)}, up to five; or y, followed by p.  y (n,) 0/1, p (n,) any finite scores
+    patients   (n,), whose case each row is: shades where 95 % of the curves lie that other patients would
+               give, at each 1 - specificity (bootstrap over patients, `draws` times, seed 0)
+    threshold  a number, or {name: number}: the operating point p >= threshold, drawn as a marker
+
+    The legend states each AUROC. A model whose y lacks a class is refused, see metrics.roc_curve.
+    """
+    models = _models(models, p)
+    figure, ax = _unit_square(size, "1 − specificity (false positive rate)", "sensitivity")
+    for (name, (y, p)), (color, line, marker) in zip(models.items(), STYLES, strict=False):
+        fpr, tpr, _ = _of(name, metrics.roc_curve, y, p)
+        label = _label(name, f"AUROC {metrics.auroc(y, p):.2f}")
+        at = threshold.get(name) if isinstance(threshold, dict) else threshold
+        if patients is not None:
+            grid, low, high = _of(name, _roc_band, y, p, patients, draws)
+            ax.fill_between(grid, low, high, color=color, alpha=0.15, linewidth=0)
+        if at is not None:
+            called = np.asarray(p) >= at
+            point = 1 - metrics.specificity(y, called), metrics.sensitivity(y, called)
+            ax.plot(*point, marker, color=color, markersize=11, markeredgecolor="black", zorder=3)
+            label += f"\nlarge marker: p ≥ {at:.2f}"
+        ax.plot(fpr, tpr, color=color, linestyle=line, label=label, **_sparse(marker))
+    ax.plot([0, 1], [0, 1], color="0.45", linewidth=1, linestyle=(0, (1, 2)), label="chance")
+    _legend_beside(ax)
+    return Picture.of(figure, alt, caption)
+
+
+def show_pr(models, p=None, *, alt, threshold=None, size=4.8, caption=""):
+    """Precision against recall, with the prevalence as the line of a test that knows nothing.
+
+    models     {name: (y, p)}, up to five; or y, followed by p.  y (n,) 0/1, p (n,) any finite scores
+    threshold  a number, or {name: number}: the operating point p >= threshold, drawn as a marker
+
+    Drawn in steps, so that the area under a curve is the average precision (AP) in the legend.
+    """
+    models = _models(models, p)
+    figure, ax = _unit_square(size, "recall (sensitivity)", "precision (positive predictive value)")
+    for (name, (y, p)), (color, line, marker) in zip(models.items(), STYLES, strict=False):
+        recall, precision, _ = _of(name, metrics.pr_curve, y, p)
+        label = _label(name, f"AP {metrics.average_precision(y, p):.2f}")
+        at = threshold.get(name) if isinstance(threshold, dict) else threshold
+        if at is not None:
+            called = np.asarray(p) >= at
+            point = _of(name, metrics.sensitivity, y, called), _of(name, metrics.precision, y, called)
+            ax.plot(*point, marker, color=color, markersize=11, markeredgecolor="black", zorder=3)
+            label += f"\nlarge marker: p ≥ {at:.2f}"
+        recall, precision = np.append(0, recall), np.append(precision[0], precision)
+        style = _sparse(marker) | {"color": color, "linestyle": line, "drawstyle": "steps-pre"}
+        ax.plot(recall, precision, label=label, **style)
+    for prevalence in sorted({float(np.mean(y)) for y, _ in models.values()}):
+        label = f"chance: prevalence {prevalence:.2f}"
+        ax.axhline(prevalence, color="0.45", linewidth=1, linestyle=(0, (1, 2)), label=label)
+    _legend_beside(ax)
+    return Picture.of(figure, alt, caption)
+
+
+def show_confusion(matrix, classes, *, alt, size=1.15, caption=""):
+    """A confusion matrix: cases of each true class (row) by the class they were called (column).
+
+    matrix   (k, k) counts, as metrics.confusion returns them
+    classes  k names
+    Each cell holds the count and its share of the row, which also sets its colour: the diagonal shows what
+    was found of each class.
+    """
+    matrix, classes = np.asarray(matrix), [str(name) for name in classes]
+    k = len(classes)
+    if matrix.shape != (k, k):
+        raise ValueError(f"matrix has shape {matrix.shape} and classes {k} names; ({k}, {k}) is wanted")
+    if matrix.dtype.kind not in "iu" or (matrix < 0).any():
+        raise ValueError(f"matrix holds {matrix.dtype}, least {matrix.min()}; counts of cases are wanted")
+    total = matrix.sum(1, keepdims=True)
+    share = matrix / np.maximum(total, 1)
+    figure = Figure(figsize=(size * k + 1.6, size * k + 0.8), layout="constrained")
+    ax = figure.subplots()
+    ax.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    for row, column in np.ndindex(k, k):
+        percent = f"{100 * share[row, column]:.0f} %" if total[row, 0] else "no case"
+        ink = "white" if share[row, column] > 0.72 else "black"
+        ax.text(column, row, f"{matrix[row, column]}\n{percent}", ha="center", va="center", color=ink)
+    slanted = {"rotation": 30, "ha": "right"} if max(map(len, classes)) > 9 else {}
+    ax.set_xticks(range(k), classes, **slanted)
+    ax.set_yticks(range(k), [f"{name}\nn = {n}" for name, n in zip(classes, total[:, 0], strict=True)])
+    ax.set_xlabel("called")
+    ax.set_ylabel("truth")
+    return Picture.of(figure, alt, caption)
+
+
+def show_calibration(models, p=None, *, bins=10, alt, size=4.8, caption=""):
+    """Reliability diagram: the share that is sick against the probability promised, and the cases per bin.
+
+    models  {name: (y, p)}, up to five; or y, followed by p.  y (n,) 0/1, p (n,) probabilities
+    bins    equal parts of 0..1, see metrics.calibration_curve; empty ones have no point
+
+    On the diagonal, of those given 30 % indeed 30 % are sick; below it the model promises too much. The bars
+    beneath say how many cases stand behind each point. The legend states the calibration error (ECE).
+    """
+    models = _models(models, p)
+    figure = Figure(figsize=(size + 0.4 * len(models), size * 1.35))
+    ax, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1), gridspec_kw={"hspace": 0.08})
+    width = 0.84 / bins / len(models)
+    hatches = ("", "//", "..", "xx", "\\\\")
+    styles = zip(STYLES, hatches, strict=True)
+    for i, ((name, (y, p)), style) in enumerate(zip(models.items(), styles, strict=False)):
+        (color, line, marker), hatch = style
+        promised, seen, n = _of(name, metrics.calibration_curve, y, p, bins)
+        label = _label(name, f"ECE {metrics.calibration_error(y, p, bins):.2f}")
+        ax.plot(promised, seen, color=color, linestyle=line, marker=marker, markersize=6, label=label)
+        first = np.ceil(promised * bins - 1e-9).clip(1) - 1  # the bin's number, from its mean
+        at = (first + 0.08) / bins + (i + 0.5) * width
+        below.bar(at, n, width, color=color, hatch=hatch, edgecolor="white", linewidth=0)
+    ax.plot([0, 1], [0, 1], color="0.45", linewidth=1, linestyle=(0, (1, 2)), label="as promised")
+    ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), ylabel="share that is sick")
+    below.set(xlabel="predicted probability", ylabel="cases")
+    for panel in (ax, below):
+        panel.grid(alpha=0.3)
+        panel.set_axisbelow(True)
+    _legend_beside(ax)
+    return Picture.of(figure, alt, caption)
+
+
+def show_intervals(estimates, *, alt, xlabel, reference=None, digits=3, width=7.5, caption=""):
+    """Estimates with their intervals beneath one another on one axis, in the order given.
+
+    estimates  {name: (value, low, high)} or {name: metrics.Interval}
+    reference  drawn as a line, e.g. 0.5 for chance or 0 for no difference
+    digits     after the point, in the numbers beside the rows
+    """
+    rows = {name: tuple(map(float, estimate[:3])) for name, estimate in estimates.items()}
+    for name, (value, low, high) in rows.items():
+        if not (np.isfinite([value, low, high]).all() and low <= high):
+            raise ValueError(
+                f"{name}: value {value}, low {low}, high {high}; finite numbers, low <= high, are wanted"
+            )
+    figure = Figure(figsize=(width, 0.42 * len(rows) + 0.8), layout="constrained")
+    ax = figure.subplots()
+    for row, (value, low, high) in enumerate(rows.values()):
+        ax.plot([low, high], [row, row], color=BLUE, linewidth=2, marker="|", markersize=9)
+        ax.plot(value, row, "o", color=BLUE, markersize=7)
+        shown, *ends = (f"{number:.{digits}f}".replace("-", "−") for number in (value, low, high))
+        text = f"{shown} ({ends[0]} to {ends[1]})"
+        ax.text(1.02, row, text, va="center", transform=ax.get_yaxis_transform())
+    if reference is not None:
+        ax.axvline(reference, color="0.45", linewidth=1, linestyle=(0, (4, 2)))
+    ax.set_yticks(range(len(rows)), rows)
+    ax.set_ylim(len(rows) - 0.5, -0.5)
+    ax.set_xlabel(xlabel)
+    ax.grid(axis="x", alpha=0.3)
+    return Picture.of(figure, alt, caption)
+
+
+# --------------------------------------------------------------------------------------- training, looking
+
+
+def show_history(
+    runs, *, metric="loss", alt, ylabel=None, logy=False, best=False, size=(7.5, 3.6), caption=""
+):
+    """Training (dashed) and validation (solid) against the epoch, each run in its own colour and marker.
+
+    runs    {name: what fit returned, or its .history}, up to five; or one of these alone
+    metric  as the model was compiled with, e.g. "loss", "auc"; "val_" + metric is drawn too where it is there
+    best    ring each run's best validation epoch: the least of a loss or error, else the largest
+    """
+    runs = {"": runs} if _is_history(runs) else runs
+    _told_apart("runs", runs)
+    figure = Figure(figsize=size, layout="constrained")
+    ax = figure.subplots()
+    validated = False
+    for (name, run), (color, _, marker) in zip(runs.items(), STYLES, strict=False):
+        history = getattr(run, "history", run)
+        if metric not in history:
+            raise ValueError(f"{name or 'the run'} has no {metric!r}; it has {', '.join(sorted(history))}")
+        look = {"color": color, "marker": marker, "markersize": 4}
+        epochs = np.arange(1, len(history[metric]) + 1)
+        ax.plot(epochs, history[metric], linestyle="--", linewidth=1.2, markerfacecolor="white", **look)
+        if "val_" + metric in history:
+            validated = True
+            values = np.asarray(history["val_" + metric], float)
+            ax.plot(epochs, values, linestyle="-", linewidth=2, label=name, **look)
+            if best:
+                at = np.nanargmin(values) if _smaller_is_better(metric) else np.nanargmax(values)
+                ax.plot(epochs[at], values[at], "o", markersize=12, color="black", markerfacecolor="none")
+    handles = [
+        Line2D([], [], color=color, marker=marker, markersize=5, label=name)
+        for name, (color, _, marker) in zip(runs, STYLES, strict=False)
+        if name
+    ]
+    handles.append(Line2D([], [], color="0.3", linestyle="--", linewidth=1.2, label="training"))
+    if validated:
+        handles.append(Line2D([], [], color="0.3", linewidth=2, label="validation"))
+    if validated and best:
+        ring = {"marker": "o", "markersize": 11, "markerfacecolor": "none"}
+        handles.append(Line2D([], [], color="black", linestyle="", label="best epoch", **ring))
+    figure.legend(handles=handles, loc="outside right upper", frameon=False)
+    ax.set_yscale("log" if logy else "linear")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set(xlabel="epoch", ylabel=ylabel or metric.replace("_", " "))
+    ax.grid(alpha=0.3)
+    return Picture.of(figure, alt, caption)
+
+
+def show_heat(
+    images,
+    heats,
+    titles=(),
+    *,
+    alt,
+    outlines=None,
+    vmin=None,
+    vmax=None,
+    hottest=None,
+    label="heat",
+    cols=6,
+    size=2.4,
+    caption="",
+):
+    """Grey images with a heat map over each: transparent where it is 0, on one scale over all panels.
+
+    images    (h, w) arrays; vmin and vmax are drawn black and white, default: the extremes over all panels
+    heats     arrays >= 0, one an image, coarser ones are stretched over it; None leaves the image bare
+    outlines  masks (h, w), one an image, drawn as a line around them; None for none
+    hottest   the heat at the end of the scale, default: the largest
+    label     what the heat is, with its unit, e.g. "fall of the probability"
+    """
+    images = [np.asarray(image) for image in images]
+    heats = [None if heat is None else np.asarray(heat, float) for heat in heats]
+    outlines = [None] * len(images) if outlines is None else list(outlines)
+    if not len(images) == len(heats) == len(outlines):
+        raise ValueError(
+            f"there are {len(images)} images, {len(heats)} heats and {len(outlines)} outlines; "
+            "one each is wanted, None where there is none"
+        )
+    for heat in heats:
+        if heat is not None and not (heat.ndim == 2 and np.isfinite(heat).all() and heat.min() >= 0):
+            raise ValueError(
+                f"a heat has shape {heat.shape} and values from {heat.min()} to {heat.max()}; (h, w) and "
+                "finite values >= 0 are wanted: np.maximum(heat, 0), or show_images with signed=True"
+            )
+    black = min(image.min() for image in images) if vmin is None else vmin
+    white = max(image.max() for image in images) if vmax is None else vmax
+    if hottest is None:
+        hottest = max((heat.max() for heat in heats if heat is not None), default=0) or 1
+    cols = min(cols, len(images))
+    rows = -(-len(images) // cols)  # ceiling division
+    tallest = max(image.shape[0] / image.shape[1] for image in images)
+    figure = Figure(figsize=(size * cols + 0.7, (size * tallest + 0.3) * rows), layout="constrained")
+    axes = figure.subplots(rows, cols, squeeze=False)
+    colours = heat_colours()
+    for ax in axes.flat:
+        ax.axis("off")
+    for ax, image, heat, mask in zip(axes.flat, images, heats, outlines, strict=False):
+        ax.imshow(image, cmap="gray", vmin=black, vmax=white, interpolation="nearest")
+        if heat is not None:
+            whole = (-0.5, image.shape[1] - 0.5, image.shape[0] - 0.5, -0.5)
+            ax.imshow(heat, cmap=colours, vmin=0, vmax=hottest, interpolation="nearest", extent=whole)
+        if mask is not None:
+            draw_outline(ax, mask, image.shape)
+    for ax, title in zip(axes.flat, titles, strict=False):
+        ax.set_title(title, fontsize=10)
+    drawn = [image for ax in axes.flat for image in ax.images[1:]]
+    if drawn:
+        bar = figure.colorbar(drawn[0], ax=axes, shrink=0.85 if rows == 1 else 0.5, aspect=14, label=label)
+        bar.ax.set_facecolor("0.25")  # the see-through end, as over a grey image
+    return Picture.of(figure, alt, caption)
+
+
+def heat_colours():
+    """Inferno, from see-through at 0 to nearly opaque at the hottest: lightness and cover grow together."""
+    from matplotlib import colormaps
+
+    table = colormaps["inferno"](np.linspace(0.15, 1, 256))
+    table[:, 3] = 0.85 * np.linspace(0, 1, 256) ** 0.7
+    return ListedColormap(table, "heat")
+
+
+def draw_outline(ax, mask, shape):
+    """A white line with a dark edge around a mask (h, w); nothing where the mask is empty."""
+    mask = np.asarray(mask)
+    if mask.shape != shape:
+        raise ValueError(f"an outline has shape {mask.shape} and its image {shape}; they must match")
+    if not mask.any():
+        return
+    ringed = np.pad(mask > 0, 1).astype(float)  # so that a mask at the edge is closed there
+    rows, columns = (np.arange(n) - 1 for n in ringed.shape)
+    limits = ax.get_xlim(), ax.get_ylim()
+    line = ax.contour(columns, rows, ringed, [0.5], colors="white", linewidths=1.2)
+    line.set(path_effects=[withStroke(linewidth=2.6, foreground="black")])
+    ax.set(xlim=limits[0], ylim=limits[1])
+
+
+# ------------------------------------------------------------------------------------------------- helpers
+
+
+def _models(models, p):
+    """{name: (y, p)} of at most as many models as can be told apart."""
+    if p is not None:
+        return {"": (models, p)}
+    if not isinstance(models, dict):
+        raise ValueError(
+            f"models is a {type(models).__name__} and p None; give y and p, or {{name: (y, p), …}}"
+        )
+    _told_apart("models", models)
+    return models
+
+
+def _told_apart(what, named):
+    if not 1 <= len(named) <= len(STYLES):
+        raise ValueError(f"{what} holds {len(named)}; 1 to {len(STYLES)} can be told apart in one figure")
+
+
+def _of(name, function, *arguments):
+    """What the function returns; its complaint says which model it is about."""
+    try:
+        return function(*arguments)
+    except ValueError as error:
+        raise type(error)(f"{name}: {error}" if name else str(error)) from error
+
+
+def _label(name, score):
+    return f"{name}, {score}" if name else score
+
+
+def _sparse(marker):
+    """Some ten markers along a curve, evenly in length."""
+    return {"marker": marker, "markersize": 5, "markevery": 0.12}
+
+
+def _legend_beside(ax):
+    """A legend to the right of the panel, which keeps its size; the saved picture grows with the names."""
+    ax.legend(loc="upper left", bbox_to_anchor=(1.03, 1.02), frameon=False)
+
+
+def _unit_square(size, xlabel, ylabel):
+    """A figure with one square panel from 0 to 1."""
+    figure = Figure(figsize=(size, size))
+    ax = figure.subplots()
+    ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal", xlabel=xlabel, ylabel=ylabel)
+    ax.grid(alpha=0.3)
+    return figure, ax
+
+
+def _roc_band(y, p, patients, draws):
+    """(1 - specificity, low, high): where 95 % of the curves of drawn patients lie."""
+    y, p, patients = map(np.asarray, (y, p, patients))
+    if patients.shape != y.shape:
+        raise ValueError(f"patients has shape {patients.shape} and y {y.shape}; they must match")
+    who = np.unique(patients, return_inverse=True)[1]
+    rng, grid, seen = np.random.default_rng(0), np.linspace(0, 1, 101), []
+    for _ in range(draws):
+        times = np.bincount(rng.integers(who.max() + 1, size=who.max() + 1), minlength=who.max() + 1)
+        rows = np.repeat(np.arange(len(y)), times[who])
+        if 0 < y[rows].sum() < len(rows):
+            seen.append(np.interp(grid, *metrics.roc_curve(y[rows], p[rows])[:2]))
+    if len(seen) < 0.95 * draws:
+        raise metrics.Undefined(
+            f"{draws - len(seen)} of {draws} draws of patients hold only one class; use more patients, "
+            "or leave patients out"
+        )
+    return grid, *np.quantile(seen, [0.025, 0.975], axis=0)
+
+
+def _is_history(run):
+    return hasattr(run, "history") or not any(
+        hasattr(v, "history") or isinstance(v, dict) for v in run.values()
+    )
+
+
+def _smaller_is_better(metric):
+    return any(word in metric for word in ("loss", "error", "mse", "mae", "brier"))
