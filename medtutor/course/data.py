@@ -173,19 +173,34 @@ def faults(root=ROOT):
     return found
 
 
-def write(root=ROOT):
-    """Renew bytes and sha256 of each file under data/; files that are new get empty words to fill in."""
+def write(root=ROOT, only=None):
+    """Renew bytes and sha256 of each file under data/; files that are new get empty words to fill in.
+
+    only  paths under data/, with slashes: list and renew these and leave the other entries as they are
+    """
     listed = read(root)
     text = HEADER
-    for path in sorted(_shipped(root)):
-        entry = listed.get(path, {})
-        facts = _facts(root / "data" / path)
+    for path in sorted(_shipped(root) if only is None else {*listed, *only}):
+        entry = listed.get(path) or _usual(path)
+        facts = _facts(root / "data" / path) if only is None or path in only else entry
         text += (
             f'\n[[file]]\npath = {json.dumps(path)}\nbytes = {facts["bytes"]}\nsha256 = "{facts["sha256"]}"\n'
         )
         for word in BY_HAND:
             text += f"{word} = {json.dumps(entry.get(word, ''), ensure_ascii=False)}\n"
     (root / "data" / MANIFEST).write_text(text, encoding="utf-8", newline="\n")
+
+
+def _usual(path):
+    """The words of a file that `medtutor study` has made; none for others."""
+    if not path.startswith("studies/"):
+        return {}
+    name = path.removeprefix("studies/").removesuffix(".json")
+    return {
+        "licence": "CC BY 4.0",
+        "origin": f"measured by studies/{name}.py",
+        "command": f"medtutor study {name}",
+    }
 
 
 def _shipped(root):

@@ -3,6 +3,8 @@
 load_*    labelled sets, `load_NAME(split, …)` -> Dataset;  `load("name", split)` finds one by its name
 read_*    a file of one's own: DICOM, NIfTI, npz, tagged text
 sample_*  one real specimen each; never a training set
+
+`stored_study("02_seeds")` is the result of an experiment that was too long to be run by a chapter.
 """
 
 from medtutor.data import published
@@ -23,6 +25,7 @@ from medtutor.data.notes import Note, load_notes, load_relations, write_notes, w
 from medtutor.data.published import *  # noqa: F403, all that its own list names
 from medtutor.data.registry import DataNotHere, NoChecksum, WrongChecksum, fetch
 from medtutor.data.samples import Sample, sample_ct, sample_ecg, sample_mr, sample_retina, sample_tissue
+from medtutor.data.studies import Study, stored_study
 
 __all__ = [
     *published.__all__,
@@ -34,6 +37,7 @@ __all__ = [
     "NoChecksum",
     "Note",
     "Sample",
+    "Study",
     "WrongChecksum",
     "fetch",
     "load_mr",
@@ -50,6 +54,7 @@ __all__ = [
     "sample_mr",
     "sample_retina",
     "sample_tissue",
+    "stored_study",
     "window",
     "write_nifti",
     "write_notes",
