@@ -1,5 +1,6 @@
 """Long experiments: run in parts, kept whole, read by chapters, and found stale when their code changes."""
 
+import itertools
 import json
 import os
 import platform
@@ -178,6 +179,13 @@ def test_seconds_are_those_of_all_parts_whenever_they_ran(root):
     study.main(["02_toy"], root)
     made = data.stored_study("02_toy", root / "data" / "studies").made
     assert 2000 <= made["seconds"] < 2060
+
+
+def test_seconds_count_what_is_done_between_parts_too(root, monkeypatch):
+    clock = itertools.count(0, 100)  # moves by 100 s whenever somebody looks: first, twice a part, at the end
+    monkeypatch.setattr(study.time, "perf_counter", lambda: next(clock))
+    study.main(["02_toy"], root)
+    assert data.stored_study("02_toy", root / "data" / "studies").made["seconds"] == 700
 
 
 def test_again_runs_the_parts_anew(root):
