@@ -2,7 +2,11 @@
 
 import importlib
 
-_HOME = {"explore_convolution": "convolution", "explore_function": "function"}
+_HOME = {
+    "explore_convolution": "convolution",
+    "explore_function": "function",
+    "explore_threshold": "threshold",
+}
 
 __all__ = sorted(_HOME)
 

@@ -22,10 +22,15 @@ class Explorer:
     state        what the module starts from, JSON values only
     picture      medtutor.plot.Picture of that state: its alt describes the explorer
     name         in a word or two, e.g. "convolution"
+    parts        scripts of this folder that go ahead of the module, with their style sheets, e.g. "parts.js"
+    measured     True where a trained net is in the state, whose last digits differ between computers: the
+                 state then stands between /* measured */ and /* end of measured */, and the figure's id
+                 follows the description instead
     """
 
-    def __init__(self, module_file, state, picture, name):
+    def __init__(self, module_file, state, picture, name, parts=(), measured=False):
         self.module_file, self.state, self.picture, self.name = module_file, state, picture, name
+        self.parts, self.measured = tuple(parts), measured
 
     def __repr__(self):
         return f"<{self.name} explorer: {self.picture.alt}>"
@@ -35,15 +40,19 @@ class Explorer:
 
     def page(self):
         """The figure, its style and its script; equal states give equal text, whenever and wherever drawn."""
-        module = _script(HERE / self.module_file)
+        files = (*self.parts, self.module_file)
+        module = "\n".join(_script(HERE / file) for file in files)
         state = _json_in_script(self.state)
-        identity = "medtutor-" + hashlib.sha256((module + state).encode()).hexdigest()[:12]
+        what = self.picture.alt if self.measured else state
+        identity = "medtutor-" + hashlib.sha256((module + what).encode()).hexdigest()[:12]
+        if self.measured:
+            state = f"/* measured */ {state} /* end of measured */"
         return (
             f'<figure id="{identity}" class="mdx-still" style="margin:0.5em 0">\n'
             f'<img alt="{html.escape(self.picture.alt)}" style="max-width:100%" '
             f'src="data:image/png;base64,{base64.b64encode(self.picture.png).decode()}">\n'
             f"<figcaption>{CAPTION}</figcaption>\n</figure>\n"
-            f"<style>\n{_styles(self.module_file)}</style>\n"
+            f"<style>\n{_styles(files)}</style>\n"
             f'<script type="module">\n{module}\n'
             f"{_script(HERE / 'upgrade.js')}\n"
             f"upgrade({json.dumps(identity)}, {state}, render);\n</script>"
@@ -65,9 +74,9 @@ def encode_image(name, image):
     }
 
 
-def _styles(module_file):
-    """The shared style sheet followed by the module's own."""
-    sheets = [HERE / "explorer.css", (HERE / module_file).with_suffix(".css")]
+def _styles(files):
+    """The shared style sheet followed by those of the module and its parts."""
+    sheets = [HERE / "explorer.css", *((HERE / file).with_suffix(".css") for file in files)]
     return "".join(sheet.read_text(encoding="utf-8") for sheet in sheets if sheet.exists())
 
 
