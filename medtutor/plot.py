@@ -312,45 +312,57 @@ def show_history(
     """Training (dashed) and validation (solid) against the epoch, each run in its own colour and marker.
 
     runs    {name: what fit returned, or its .history}, up to five; or one of these alone
-    metric  as the model was compiled with, e.g. "loss", "auc"; "val_" + metric is drawn too where it is there
+    metric  as the model was compiled with, e.g. "loss", or several, ("loss", "auc"), in a panel each;
+            "val_" + metric is drawn too where it is there
     best    ring each run's best validation epoch: the least of a loss or error, else the largest
     """
     runs = {"": runs} if _is_history(runs) else runs
     _told_apart("runs", runs)
+    names = (metric,) if isinstance(metric, str) else tuple(metric)
     figure = Figure(figsize=size, layout="constrained")
-    ax = figure.subplots()
-    validated = False
-    for (name, run), (color, _, marker) in zip(runs.items(), STYLES, strict=False):
-        history = getattr(run, "history", run)
-        if metric not in history:
-            raise ValueError(f"{name or 'the run'} has no {metric!r}; it has {', '.join(sorted(history))}")
-        look = {"color": color, "marker": marker, "markersize": 4}
-        epochs = np.arange(1, len(history[metric]) + 1)
-        ax.plot(epochs, history[metric], linestyle="--", linewidth=1.2, markerfacecolor="white", **look)
-        if "val_" + metric in history:
-            validated = True
-            values = np.asarray(history["val_" + metric], float)
-            ax.plot(epochs, values, linestyle="-", linewidth=2, label=name, **look)
-            if best:
-                at = np.nanargmin(values) if _smaller_is_better(metric) else np.nanargmax(values)
-                ax.plot(epochs[at], values[at], "o", markersize=12, color="black", markerfacecolor="none")
+    panels = figure.subplots(1, len(names), squeeze=False)[0]
+    drawn = set()
+    for ax, name in zip(panels, names, strict=True):
+        for (run, history), style in zip(runs.items(), STYLES, strict=False):
+            drawn |= _draw_history(ax, run, getattr(history, "history", history), name, style, best)
+        ax.set_yscale("log" if logy else "linear")
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.set(xlabel="epoch", ylabel=ylabel or name.replace("_", " "))
+        ax.grid(alpha=0.3)
     handles = [
-        Line2D([], [], color=color, marker=marker, markersize=5, label=name)
-        for name, (color, _, marker) in zip(runs, STYLES, strict=False)
-        if name
+        Line2D([], [], color=color, marker=marker, markersize=5, label=run)
+        for run, (color, _, marker) in zip(runs, STYLES, strict=False)
+        if run
     ]
-    handles.append(Line2D([], [], color="0.3", linestyle="--", linewidth=1.2, label="training"))
-    if validated:
-        handles.append(Line2D([], [], color="0.3", linewidth=2, label="validation"))
-    if validated and best:
-        ring = {"marker": "o", "markersize": 11, "markerfacecolor": "none"}
-        handles.append(Line2D([], [], color="black", linestyle="", label="best epoch", **ring))
+    keys = {
+        "training": {"color": "0.3", "linestyle": "--", "linewidth": 1.2},
+        "validation": {"color": "0.3", "linewidth": 2},
+        "best epoch": {"color": "black", "linestyle": "", "marker": "o", "markersize": 11, "mfc": "none"},
+    }
+    handles += [Line2D([], [], label=label, **key) for label, key in keys.items() if label in drawn]
     figure.legend(handles=handles, loc="outside right upper", frameon=False)
-    ax.set_yscale("log" if logy else "linear")
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.set(xlabel="epoch", ylabel=ylabel or metric.replace("_", " "))
-    ax.grid(alpha=0.3)
     return Picture.of(figure, alt, caption)
+
+
+def _draw_history(ax, run, history, metric, style, best):
+    """One run's curves; says which of training, validation and best epoch were drawn."""
+    if metric not in history:
+        raise ValueError(f"{run or 'the run'} has no {metric!r}; it has {', '.join(sorted(history))}")
+    color, _, marker = style
+    look = {"color": color, "marker": marker, "markersize": 4}
+    epochs = np.arange(1, len(history[metric]) + 1)
+    ax.plot(epochs, history[metric], linestyle="--", linewidth=1.2, markerfacecolor="white", **look)
+    values = np.asarray(history.get("val_" + metric, ()), float)
+    if not len(values):
+        return {"training"}
+    every = len(epochs) // len(values)  # validation_freq
+    ax.plot(every * np.arange(1, len(values) + 1), values, linestyle="-", linewidth=2, **look)
+    if not best or np.isnan(values).all():
+        return {"training", "validation"}
+    at = np.nanargmin(values) if _smaller_is_better(metric) else np.nanargmax(values)
+    ring = {"markersize": 12, "color": "black", "markerfacecolor": "none"}
+    ax.plot(every * (at + 1), values[at], "o", **ring)
+    return {"training", "validation", "best epoch"}
 
 
 def show_heat(

@@ -281,6 +281,17 @@ def test_a_run_without_validation_draws_what_there_is(drawn):
     assert [text.get_text() for text in drawn[0].legends[0].get_texts()] == ["training"]
 
 
+def test_several_metrics_have_a_panel_each(drawn):
+    plot.show_history(HISTORY, metric=("loss", "auc"), alt=ALT)
+    assert [ax.get_ylabel() for ax in drawn[0].axes] == ["loss", "auc"]
+    assert [len(ax.lines) for ax in drawn[0].axes] == [2, 1]
+
+
+def test_validation_every_second_epoch_stands_at_its_epochs(drawn):
+    plot.show_history({"loss": [4, 3, 2, 1], "val_loss": [5, 6]}, alt=ALT)
+    assert drawn[0].axes[0].lines[1].get_xdata().tolist() == [2, 4]
+
+
 def test_a_metric_that_was_not_compiled_is_refused_by_name():
     with pytest.raises(ValueError, match="^plain has no 'accuracy'; it has auc, loss, val_loss"):
         plot.show_history({"plain": HISTORY}, metric="accuracy", alt=ALT)
