@@ -2,6 +2,7 @@
 
 load_*    labelled sets, `load_NAME(split, …)` -> Dataset;  `load("name", split)` finds one by its name
 read_*    a file of one's own: DICOM, NIfTI, npz, tagged text
+write_*   the way back: a mask, a generated slice, a heat map, generated notes
 sample_*  one real specimen each; never a training set
 
 `stored_study("02_seeds")` is the result of an experiment that was too long to be run by a chapter.
@@ -18,7 +19,9 @@ from medtutor.data.files import (
     read_npz,
     read_tagged,
     window,
+    write_dicom_slice,
     write_nifti,
+    write_secondary_capture,
 )
 from medtutor.data.mr import load_mr, low_resolution
 from medtutor.data.notes import Note, load_notes, load_relations, write_notes, write_text
@@ -56,7 +59,9 @@ __all__ = [
     "sample_tissue",
     "stored_study",
     "window",
+    "write_dicom_slice",
     "write_nifti",
     "write_notes",
+    "write_secondary_capture",
     "write_text",
 ]

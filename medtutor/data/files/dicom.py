@@ -171,7 +171,8 @@ def _windows(path, facts, groups, layout, budget, mirror):
     item = groups.first("FrameVOILUTSequence", 0)
     source = facts if item is None else item
     centres, widths = (numbers(path, source, f"Window{name}") or () for name in ("Center", "Width"))
-    pairs = tuple(pair for pair in zip(centres, widths, strict=False) if pair[1] >= 1)
+    least = 1 if code(path, facts, "VOILUTFunction", "LINEAR") == "LINEAR" else 1e-30
+    pairs = tuple(pair for pair in zip(centres, widths, strict=False) if pair[1] >= least)
     tables = items(source, "VOILUTSequence", budget) if not layout.colour else []
     voi = table(path, tables[0], layout.signed, as_fraction=True) if tables else None
     if mirror is None:
