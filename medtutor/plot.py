@@ -349,7 +349,7 @@ def _draw_history(ax, run, history, metric, style, best):
     if metric not in history:
         raise ValueError(f"{run or 'the run'} has no {metric!r}; it has {', '.join(sorted(history))}")
     color, _, marker = style
-    look = {"color": color, "marker": marker, "markersize": 4}
+    look = {"color": color, "marker": marker, "markersize": 4, "markevery": len(history[metric]) // 25 + 1}
     epochs = np.arange(1, len(history[metric]) + 1)
     ax.plot(epochs, history[metric], linestyle="--", linewidth=1.2, markerfacecolor="white", **look)
     values = np.asarray(history.get("val_" + metric, ()), float)

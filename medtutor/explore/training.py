@@ -66,7 +66,7 @@ class Board:
 
     history  {name: [value of each finished epoch]}, named as Keras does
     ended    the epochs that these values belong to, 1, 2, …
-    rising   {metric: [(epochs done, mean of this epoch so far)]}, as drawn between them
+    rising   {metric: [(epochs done, mean of the running epoch so far)]}, as drawn behind them
     """
 
     def __init__(self, metrics, epochs, alt, every=0.5, caption=""):
@@ -106,6 +106,7 @@ class Board:
             self.history.setdefault(name, []).append(value)
         self.ended.append(epoch)
         self.epoch = epoch
+        self.rising = {metric: [] for metric in self.metrics}
         if self.live:
             self.last.value = _box(_summary(epoch, self.metrics, logs), STATUS)
         if self.due():
@@ -152,6 +153,8 @@ class Board:
             description="Stop after this epoch", icon="stop", layout=widgets.Layout(width="14rem")
         )
         self.button.on_click(self._stop)
+        # ipykernel 7.4 would keep the click for the shell that made the button, which is busy training
+        vars(self.button.comm).pop("_reply_subshell_id", None)
         self.panel = widgets.VBox([self.button, self.line, self.curves, self.last])
         view = self.panel._repr_mimebundle_()[WIDGET]
         plain = f"<training curves: {self.alt}>"
@@ -206,7 +209,8 @@ def _panel(name, epochs, training, validation, rising):
     training, validation = (
         [(x, y) for x, y in points if math.isfinite(y)] for points in (training, validation)
     )
-    judged = [y for _, y in training + validation + rising[-1:]] or [0, 1]
+    tip = rising[-1:]
+    judged = [y for _, y in training + validation + tip] or [0, 1]
     low, high = min(judged), max(judged)
     if high - low < 1e-9 * max(1, abs(high)):
         low, high = low - 0.5, high + 0.5
@@ -225,6 +229,7 @@ def _panel(name, epochs, training, validation, rising):
         return f'<polyline points="{path}" fill="none" stroke="{BLUE}" {look}/>'
 
     def dots(points, look):
+        points = points[:: math.ceil(len(points) / 40) or 1]  # of a long training, some
         return "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" {look}/>' for x, y in place(points))
 
     def text(x, y, words, anchor):
@@ -245,12 +250,12 @@ def _panel(name, epochs, training, validation, rising):
     drawn.append(text((LEFT + RIGHT) / 2, BOTTOM + 32, "epoch", "middle"))
     drawn.append(text(LEFT, TOP - 9, name.replace("_", " "), "start"))
     drawn.append(text(RIGHT, TOP - 9, "- - training   — validation", "end"))
-    drawn.append(line(rising, 'stroke-width="1" opacity="0.45"'))
+    drawn.append(line(training[-1:] + rising, 'stroke-width="1"'))
     drawn.append(line(training, 'stroke-width="1.5" stroke-dasharray="5 3"'))
     drawn.append(dots(training, f'fill="#fff" stroke="{BLUE}"'))
     drawn.append(line(validation, 'stroke-width="2.5"'))
     drawn.append(dots(validation, f'fill="{BLUE}"'))
-    drawn.append(dots(rising[-1:], 'fill="#16191d"'))
+    drawn.append(dots(tip, 'fill="#16191d"'))
     label = html.escape(f"{name} over {len(training)} of {epochs} epochs, training and validation")
     return (
         f'<svg role="img" aria-label="{label}" viewBox="0 0 {WIDE} {HIGH}" width="{WIDE}" height="{HIGH}" '

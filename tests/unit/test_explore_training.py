@@ -144,7 +144,7 @@ def points(svg, element):
 def test_curves_run_from_left_to_right_and_a_falling_loss_falls():
     svg = training._panel("loss", 4, [(1, 3.0), (2, 1.0)], [(2, 2.0)], [])
     rising, falling, validation = points(svg, "polyline")
-    assert rising == [] and len(validation) == 1
+    assert rising == falling[-1:] and len(validation) == 1
     (x1, y1), (x2, y2) = falling
     width = training.RIGHT - training.LEFT
     assert (x1, x2) == (training.LEFT + width / 4, training.LEFT + width / 2)
@@ -158,7 +158,16 @@ def test_a_wild_first_step_does_not_flatten_what_follows():
     assert points(wild, "polyline") == points(tame, "polyline")
 
 
-def test_a_constant_metric_is_drawn(outputs):
+def test_the_running_epoch_goes_on_from_where_the_last_one_ended(outputs):
+    board = Board(("loss",), 4, ALT)
+    board.step(1, 2, {"loss": 1.0})
+    epoch(board, 1, loss=0.8)
+    board.step(1, 2, {"loss": 0.6})
+    rising, falling, _ = points(board.curves.value, "polyline")
+    assert rising[0] == falling[-1] and len(rising) == 2
+
+
+def test_a_constant_metric_is_drawn():
     assert len(points(training._panel("auc", 2, [(1, 0.5), (2, 0.5)], [], []), "circle")) == 2
 
 

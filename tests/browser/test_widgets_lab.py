@@ -1,0 +1,69 @@
+"""Widgets that need the kernel, inside JupyterLab: training curves while a cell runs, and patients."""
+
+from contextlib import contextmanager
+
+import nbformat
+
+TRAINING = """
+import os, time
+os.environ["MEDTUTOR_PROGRESS"] = "1"
+from medtutor.explore.training import Board
+
+board = Board(("loss", "auc"), 400, "Both curves of loss and AUROC against the epoch.")
+for epoch in range(400):
+    board.epoch = epoch
+    for step in range(10):
+        time.sleep(0.02)
+        if board.due():
+            board.step(step + 1, 10, {"loss": 1 / (epoch + step / 10 + 1), "auc": 0.9})
+    loss = 1 / (epoch + 2)
+    ended = {"loss": loss, "auc": 1 - loss, "val_loss": loss + 0.1, "val_auc": 0.9 - loss}
+    board.epoch_done(epoch + 1, ended)
+    if board.stop_asked:
+        break
+board.finish()
+"""
+
+
+@contextmanager
+def run(page, lab, name, *sources):
+    """The page with a notebook of these cells, all of them started in a kernel of their own."""
+    cells = [nbformat.v4.new_code_cell(source, id=f"c{number}") for number, source in enumerate(sources)]
+    address = lab.store(name, cells)
+    session = {"path": name, "name": name, "type": "notebook", "kernel": {"name": "python3"}}
+    kernel = lab.ask("/api/sessions", session)["kernel"]["id"]
+    try:
+        page.goto(address)
+        page.locator(".jp-NotebookPanel-toolbar").get_by_text("Python 3 (ipykernel)").wait_for()
+        page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        yield page.locator(".jp-OutputArea")
+    finally:
+        lab.stop(kernel)
+
+
+def save(page, lab, name):
+    """The outputs of the notebook's first cell, as Lab stores them."""
+    page.keyboard.press("Control+s")
+    page.locator(".jp-NotebookPanel .jp-DirtyIndicator, .jp-mod-dirty").wait_for(state="detached")
+    return nbformat.read(lab.folder / name, as_version=4).cells[0].outputs
+
+
+def test_training_is_watched_and_ended_by_the_button_while_its_cell_runs(page, lab, contrast):
+    with run(page, lab, "training.ipynb", TRAINING) as output:
+        button = output.get_by_role("button", name="Stop after this epoch")
+        button.wait_for(timeout=60_000)
+        output.get_by_text("after epoch 5").wait_for()
+        assert output.locator("svg[role=img]").count() == 2
+        assert "to go" in output.inner_text()
+        assert contrast(output)["faint"] == []
+        button.focus()
+        page.keyboard.press("Enter")
+        picture = output.locator("figure img")
+        picture.wait_for()
+        assert picture.get_attribute("alt") == "Both curves of loss and AUROC against the epoch."
+        assert "by hand; the model keeps the weights it had then." in output.inner_text()
+        assert output.locator("svg[role=img], button").count() == 0
+        (stored,) = save(page, lab, "training.ipynb")
+        assert set(stored.data) == {"text/html", "text/plain"}, "what is stored needs no kernel"
