@@ -22,6 +22,7 @@ from medtutor.data.files import (
     write_dicom_slice,
     write_nifti,
     write_secondary_capture,
+    write_segmentation,
 )
 from medtutor.data.mr import load_mr, low_resolution
 from medtutor.data.notes import Note, load_notes, load_relations, write_notes, write_text
@@ -63,5 +64,6 @@ __all__ = [
     "write_nifti",
     "write_notes",
     "write_secondary_capture",
+    "write_segmentation",
     "write_text",
 ]

@@ -97,6 +97,7 @@ def every_value(dataset):
         (SLICE - 0.7, None),
         (1e6 * SLICE - 3e5, None),
         (SLICE * 1e-9, None),
+        (SLICE.astype("float64") - 1_234_567.891234, (-1_234_567.891234, -1_234_566)),
         (np.full((4, 4), 0.123456789012), None),
         (np.zeros((2, 3)), None),
         (np.arange(-20, 4).reshape(4, 6), None),
@@ -122,6 +123,7 @@ def test_zero_stays_zero_in_a_slice_without_negative_values(tmp_path):
     values = SLICE.copy()
     values[2, 3] = 0
     assert read_dicom(mr(tmp_path / "x.dcm", values)).values[2, 3] == 0
+    assert dcmread(mr(tmp_path / "y.dcm", SLICE + 0.2)).RescaleIntercept == 0
 
 
 def test_slice_has_what_the_tables_of_the_standard_require(tmp_path, strict):
@@ -346,6 +348,9 @@ def test_picture_of_two_contrasts_refers_to_both(tmp_path):
     links = [link.ReferencedSOPInstanceUID for link in dicom.SourceImageSequence]
     assert links == [dcmread(path).SOPInstanceUID for path in paths]
     assert len(dicom.ReferencedSeriesSequence) == 2
+    paths.append(mr(tmp_path / "second.dcm", contrast="T1", level=3.0))
+    both, one = dcmread(capture(tmp_path / "c.dcm", paths)).ReferencedSeriesSequence
+    assert [len(series.ReferencedInstanceSequence) for series in (both, one)] == [2, 1]
 
 
 def test_pictures_of_one_model_are_one_series(tmp_path):
@@ -377,8 +382,11 @@ UIDS = {"StudyInstanceUID": "1.2.3.1", "SeriesInstanceUID": "1.2.3.2", "SOPInsta
 
 
 def test_what_was_once_compressed_with_loss_stays_so(tmp_path):
-    make_dicom(tmp_path / "a.dcm", PatientIdentityRemoved="YES", LossyImageCompression="01", **UIDS)
-    assert dcmread(capture(tmp_path / "b.dcm", tmp_path / "a.dcm")).LossyImageCompression == "01"
+    how = {"LossyImageCompressionRatio": ["10", "4"], "LossyImageCompressionMethod": ["ISO_10918_1"] * 2}
+    make_dicom(tmp_path / "a.dcm", PatientIdentityRemoved="YES", LossyImageCompression="01", **how, **UIDS)
+    dicom = dcmread(capture(tmp_path / "b.dcm", tmp_path / "a.dcm"))
+    assert dicom.LossyImageCompression == "01" and dicom.LossyImageCompressionRatio == [10, 4]
+    assert dicom.LossyImageCompressionMethod == ["ISO_10918_1", "ISO_10918_1"]
 
 
 # ---------------------------------------------------------------------------------- what must not come over

@@ -11,6 +11,7 @@ from medtutor.data.files.mr_slice import write_dicom_slice
 from medtutor.data.files.nifti import read_nifti, write_nifti
 from medtutor.data.files.npz import read_npz
 from medtutor.data.files.problem import LIMIT, FileProblem
+from medtutor.data.files.segmentation import write_segmentation
 from medtutor.data.files.series import read_dicom_series
 from medtutor.data.files.tagged import read_tagged
 
@@ -27,4 +28,5 @@ __all__ = [
     "write_dicom_slice",
     "write_nifti",
     "write_secondary_capture",
+    "write_segmentation",
 ]

@@ -93,7 +93,7 @@ def _image(dataset, sources, description, author, burned_in):
     dataset.ImageComments = f"{compose.NOT_FOR_DIAGNOSIS}. {simulated}{description}"
     dataset.PatientOrientation = ""
     dataset.BurnedInAnnotation = "YES" if burned_in else "NO"
-    dataset.LossyImageCompression = "01" if any(one["lossy"] for one in sources) else "00"
+    compose.say_loss(dataset, sources)
 
 
 def _pixels(dataset, pixels):

@@ -8,11 +8,11 @@ import os
 import re
 import tempfile
 import uuid
-from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
+from decimal import ROUND_FLOOR, Context, Decimal
 from io import BytesIO
 from pathlib import Path
 
-from medtutor.data.files.parse import parse, quiet, small
+from medtutor.data.files.parse import header, parse, quiet, small
 from medtutor.data.files.problem import LIMIT, fault, guarded, opened
 
 NAMESPACE = uuid.UUID("6b1f6a0e-6a0b-5d0e-9c55-3d6d65647475")
@@ -39,11 +39,6 @@ def decimal(number, rounding=None):
 def below(number):
     """The decimal string just below a number, or equal to it."""
     return decimal(number, ROUND_FLOOR)
-
-
-def above(number):
-    """The decimal string just above a number, or equal to it."""
-    return decimal(number, ROUND_CEILING)
 
 
 def line(name, value, most=64):
@@ -203,7 +198,10 @@ def _source(path, *, limit):
             "series": small(path, facts, "SeriesInstanceUID", ""),
             "study": identity.get("StudyInstanceUID", ""),
             "instance": identity.get("SOPInstanceUID", ""),
+            "frame": identity.get("FrameOfReferenceUID", ""),
         }
+        if len(found["frame"]) > 64 or not UID.fullmatch(found["frame"]):
+            found["frame"] = ""
         for key, name in (
             ("study", "StudyInstanceUID"),
             ("series", "SeriesInstanceUID"),
@@ -217,13 +215,20 @@ def _source(path, *, limit):
         synthetic = small(path, facts, "SyntheticData") == "YES"
         found["synthetic"] = synthetic
         found["marked"] = synthetic or identity.get("PatientIdentityRemoved") == "YES"
-        found["lossy"] = small(path, facts, "LossyImageCompression") == "01"
+        found["lossy"] = {k: v for k, v in header(path, facts).items() if k.startswith("Lossy")}
         for key, keyword in (("name", "PatientName"), ("id", "PatientID")):
             found[key] = identity.get(keyword, "").strip() if found["marked"] else ""
             several = found[key].startswith("[")  # how a list of values reads
             if several or not found[key].isprintable() or len(found[key]) > 64:
                 raise fault(path, f"its {keyword} is no name or number of one patient", "correct it first")
     return found
+
+
+def say_loss(dataset, sources):
+    """Once lossy, always lossy: PS3.3 C.7.6.1.1.5."""
+    lossy = [one["lossy"] for one in sources if one["lossy"].get("LossyImageCompression") == "01"]
+    for keyword, value in (lossy or [{"LossyImageCompression": "00"}])[0].items():
+        setattr(dataset, keyword, list(value) if isinstance(value, tuple) else value)
 
 
 def references(sources):

@@ -79,7 +79,7 @@ def _stored(values, low, high):
     """(uint16, slope, intercept): stored * slope + intercept is within slope / 2; the last two as text."""
     intercept = compose.below(low)
     step = (Decimal(high) - Decimal(intercept)) / TOP
-    slope = compose.above(step) if step else "1"
+    slope = compose.decimal(step) if step else "1"
     stored = np.rint((values - float(intercept)) / float(slope))
     return stored.clip(0, TOP).astype("<u2"), slope, intercept
 

@@ -56,6 +56,7 @@ HEADER = (
     *"GantryDetectorTilt ScanningSequence SequenceVariant MRAcquisitionType EchoTime RepetitionTime".split(),
     *"InversionTime FlipAngle EchoNumbers EchoTrainLength MagneticFieldStrength ImagingFrequency".split(),
     *"NumberOfAverages FrameTime CineRate LossyImageCompression LossyImageCompressionRatio".split(),
+    "LossyImageCompressionMethod",
     *"VOILUTFunction BurnedInAnnotation RecognizableVisualFeatures SyntheticData".split(),
 )
 CODE = re.compile(r"[A-Z0-9_ ]{1,16}")  # value representation CS, PS3.5 table 6.2-1

@@ -28,9 +28,7 @@ def read_dicom_series(folder, *, identify=False, limit=LIMIT):
     slices whose distances differ by more than 2 % (at least 0.01 mm), as they do where one is missing.
     """
     with quiet():
-        slices = [_facts(path, limit) for path in _files(folder)]
-        _check_same(folder, slices)
-        slices.sort(key=lambda s: s["depth"])
+        slices = _ordered(folder, limit)
         step = _step(folder, slices)
         rows, columns = slices[0]["size"]
         check_values(folder, len(slices) * rows * columns, limit)
@@ -56,6 +54,22 @@ def read_dicom_series(folder, *, identify=False, limit=LIMIT):
         header=first.header,
         identity=first.identity,
     )
+
+
+@guarded
+def series_order(folder, *, limit=LIMIT):
+    """The paths of a series' slices in the order of `read_dicom_series`, which refuses the same folders."""
+    with quiet():
+        slices = _ordered(folder, limit)
+        _step(folder, slices)
+    return [one["path"] for one in slices]
+
+
+def _ordered(folder, limit):
+    """Where and how large the slices of a series are, from the feet to the head."""
+    slices = [_facts(path, limit) for path in _files(folder)]
+    _check_same(folder, slices)
+    return sorted(slices, key=lambda one: one["depth"])
 
 
 def _files(folder):
