@@ -298,10 +298,16 @@ def test_picture_comes_back_exactly(tmp_path):
     image = read_dicom(capture(tmp_path / "b.dcm", source))
     assert image.unit == "of 255" and np.array_equal(image.values, PICTURE)
     assert np.array_equal(dcmread(tmp_path / "b.dcm").pixel_array, PICTURE)
-    for dtype in ("float32", "float64"):
+    for dtype in ("float16", "float32", "float64"):
         image = read_dicom(capture(tmp_path / "c.dcm", source, (PICTURE / 255).astype(dtype)))
         assert np.array_equal(image.values, PICTURE), dtype
-    assert len(dcmread(tmp_path / "b.dcm").PixelData) == 46
+    assert len(dcmread(tmp_path / "b.dcm").PixelData) == 46  # even, PS3.5 section 8.1.1
+
+
+def test_colour_between_two_steps_becomes_the_nearer(tmp_path):
+    picture = np.array([[[0.4, 0.6, 254.4], [254.6, 127.4, 127.6]]]) / 255
+    image = read_dicom(capture(tmp_path / "b.dcm", mr(tmp_path / "a.dcm"), picture))
+    assert image.values.ravel().tolist() == [0, 1, 254, 255, 127, 128]
 
 
 def test_picture_has_what_the_tables_of_the_standard_require(tmp_path, strict):

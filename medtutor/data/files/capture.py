@@ -105,6 +105,5 @@ def _pixels(dataset, pixels):
     dataset.BitsAllocated = dataset.BitsStored = 8
     dataset.HighBit = 7
     dataset.PixelRepresentation = 0
-    data = pixels.tobytes()
-    dataset.PixelData = data + bytes(len(data) % 2)  # an even number of bytes, PS3.5 section 8.1.1
+    dataset.PixelData = pixels.tobytes()
     dataset["PixelData"].VR = "OB"
