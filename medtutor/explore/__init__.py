@@ -4,8 +4,10 @@ import importlib
 
 _HOME = {
     "explore_convolution": "convolution",
+    "explore_features": "features",
     "explore_function": "function",
     "explore_threshold": "threshold",
+    "receptive_field": "receptive",
 }
 
 __all__ = sorted(_HOME)
