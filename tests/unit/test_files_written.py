@@ -41,9 +41,9 @@ MR_IMAGE = {  # A.4-1: tables C.7-6, C.7-8, C.7-10, C.8-4; PatientPosition, 2C, 
     2: "PositionReferenceIndicator Manufacturer SliceThickness ScanOptions MRAcquisitionType RepetitionTime "
     "EchoTime EchoTrainLength",
 }
-SECONDARY_CAPTURE = {  # A.8-1: tables C.8-24, C.7-9 (PatientOrientation is 2C), C.7-11b (colour)
+SECONDARY_CAPTURE = {  # A.8-1: tables C.8-24, C.7-5a and C.7-9 (each with a 2C), C.7-11b (colour)
     1: "ConversionType PlanarConfiguration DeidentificationMethod",
-    2: "PatientOrientation",
+    2: "PatientOrientation Laterality",
 }
 
 

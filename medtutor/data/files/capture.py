@@ -91,7 +91,7 @@ def _image(dataset, sources, description, author, burned_in):
     dataset.ReferencedSeriesSequence = compose.series_references(sources)
     simulated = "SYNTHETIC: nobody was scanned. " if sources[0]["synthetic"] else ""
     dataset.ImageComments = f"{compose.NOT_FOR_DIAGNOSIS}. {simulated}{description}"
-    dataset.PatientOrientation = ""
+    dataset.PatientOrientation = dataset.Laterality = ""
     dataset.BurnedInAnnotation = "YES" if burned_in else "NO"
     compose.say_loss(dataset, sources)
 
