@@ -6,7 +6,9 @@ _HOME = {
     "explore_convolution": "convolution",
     "explore_features": "features",
     "explore_function": "function",
+    "explore_patients": "patients",
     "explore_threshold": "threshold",
+    "live_curves": "training",
     "receptive_field": "receptive",
 }
 
