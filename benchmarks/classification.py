@@ -1,0 +1,373 @@
+"""A small CNN for "tumour or none" in Keras and in PyTorch: the same net, data and batches, alternated.
+
+    python benchmarks/classification.py --peers FOLDER
+    python benchmarks/classification.py --peers FOLDER --rounds 15 --json times.json
+
+Two things are measured: training steps a second, and the seconds from nothing to a validation AUROC of 0.90,
+with building, tracing, augmenting and judging in them.
+The peer is not among this project's dependencies. Put it into a folder of its own:
+    python -m pip install --target FOLDER torch
+and name that folder by --peers or MEDTUTOR_PEERS. It runs in the memory format and with the number of threads
+that are fastest here, once eager and once with torch.compile, whose cache is warm when its time is taken.
+A ratio is the peer's time over ours within one round; printed are its median and quartiles over the rounds.
+"""
+
+import argparse
+import json
+import math
+import os
+import statistics
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+BAR = 1.0
+AUROC = 0.90
+BATCH, RATE, EPOCHS = 32, 2e-3, 20  # the learning rate falls as a cosine over so many epochs
+WIDTHS = (16, 32, 48, 64)  # two convolutions each
+SHIFT = 4  # pixels
+EXECUTION = 16  # steps that Keras runs in one call
+
+
+# Data, the same for both
+
+
+def batches(x, y, rng, steps):
+    """One epoch, shuffled; each image mirrored or not, and shifted by up to 4 pixels: steps * 32 of them."""
+    drawn = rng.permutation(len(x))[: steps * BATCH]
+    shifts = rng.integers(-SHIFT, SHIFT + 1, (len(drawn), 2))
+    turned = rng.integers(0, 2, len(drawn)) * 2 - 1
+    moved = [
+        np.roll(x[i, :, ::t], s, (0, 1)) for i, t, s in zip(drawn, turned, map(tuple, shifts), strict=True)
+    ]
+    return np.stack(moved), y[drawn].astype("float32")[:, None]
+
+
+# The two sides: build(seed), epoch(x, y), scores(x)
+
+
+class Keras:
+    """A net of the course's own bricks, trained as it trains: without XLA, sixteen steps a call."""
+
+    name = "Keras"
+
+    def __init__(self, total, dropout=0.3):
+        import keras
+
+        self.keras, self.total, self.dropout = keras, total, dropout
+
+    def build(self, seed, optimizer=None):
+        from medtutor.nn.classification import conv_bn_relu, head
+
+        keras = self.keras
+        keras.utils.set_random_seed(seed)
+        inputs = h = keras.Input((64, 64, 2))
+        for width in WIDTHS:
+            h = keras.layers.MaxPooling2D(2)(conv_bn_relu(conv_bn_relu(h, width), width))
+        self.net = keras.Model(inputs, head(h, self.dropout))
+        rate = keras.optimizers.schedules.CosineDecay(RATE, self.total)
+        self.net.compile(
+            optimizer or keras.optimizers.Adam(rate),
+            keras.losses.BinaryCrossentropy(from_logits=True),
+            jit_compile=False,
+            steps_per_execution=EXECUTION,
+        )
+        return self
+
+    def epoch(self, x, y):
+        self.net.fit(x, y, batch_size=BATCH, shuffle=False, verbose=0)
+
+    def scores(self, x):
+        return self.net.predict(x, batch_size=200, verbose=0)[:, 0]
+
+    def weights(self):
+        """Kernels, scales and so on, layer by layer, the two running statistics behind the other two."""
+        return [w for layer in self.net.layers for w in layer.get_weights()]
+
+
+class Torch:
+    """The same net as PyTorch's users write it, with the weights of a Keras one."""
+
+    def __init__(self, torch, total, dropout=0.3, threads=1, channels_last=True, compiled=False):
+        self.torch, self.total, self.dropout = torch, total, dropout
+        self.threads, self.compiled = threads, compiled
+        self.format = torch.channels_last if channels_last else torch.contiguous_format
+
+    @property
+    def name(self):
+        words = [
+            "PyTorch",
+            "torch.compile" if self.compiled else "eager",
+            "channels last" if self.format is self.torch.channels_last else "channels first",
+            f"{self.threads} thread{'s' * (self.threads > 1)}",
+        ]
+        return ", ".join(words)
+
+    def build(self, weights, seed=0, optimizer=None):
+        torch, nn = self.torch, self.torch.nn
+        torch.set_num_threads(self.threads)
+        torch.manual_seed(seed)
+        blocks, before = [], 2
+        for width in WIDTHS:
+            for _ in range(2):
+                conv = nn.Conv2d(before, width, 3, padding=1, bias=False)
+                blocks += [conv, nn.BatchNorm2d(width, eps=1e-3, momentum=0.1), nn.ReLU(inplace=True)]
+                before = width
+            blocks.append(nn.MaxPool2d(2))
+        pool = [nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Dropout(self.dropout), nn.Linear(before, 1)]
+        self.net = nn.Sequential(*blocks, *pool)
+        self._carry(weights)
+        self.net.to(memory_format=self.format)
+        self.run = torch.compile(self.net) if self.compiled else self.net
+        make = optimizer or (lambda weights: torch.optim.Adam(weights, RATE, eps=1e-7, fused=True))
+        self.optimizer = make(self.net.parameters())
+        self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, self.total)
+        self.loss = nn.BCEWithLogitsLoss()
+        return self
+
+    def _carry(self, weights):
+        """Take the weights of the Keras net, in its order."""
+        ours = self.weights(raw=True)
+        with self.torch.no_grad():
+            for tensor, value in zip(ours, weights, strict=True):
+                tensor.copy_(self.torch.tensor(_axes(value)))
+
+    def weights(self, raw=False):
+        """In the order of Keras; as numpy arrays in its axes unless `raw`."""
+        found = []
+        for module in self.net:
+            names = ("weight", "bias", "running_mean", "running_var")
+            found += [getattr(module, name) for name in names if getattr(module, name, None) is not None]
+        return found if raw else [_axes(w.detach().numpy(), back=True) for w in found]
+
+    def _tensor(self, x):
+        return self.torch.from_numpy(x).permute(0, 3, 1, 2).contiguous(memory_format=self.format)
+
+    def epoch(self, x, y):
+        self.torch.set_num_threads(self.threads)
+        x, y = self._tensor(x), self.torch.from_numpy(y)
+        self.run.train()
+        for i in range(0, len(x), BATCH):
+            self.optimizer.zero_grad(set_to_none=True)
+            self.loss(self.run(x[i : i + BATCH]), y[i : i + BATCH]).backward()
+            self.optimizer.step()
+            self.schedule.step()
+
+    def scores(self, x):
+        self.torch.set_num_threads(self.threads)
+        x = self._tensor(x)
+        self.net.eval()
+        with self.torch.inference_mode():
+            return np.concatenate([self.net(x[i : i + 200])[:, 0].numpy() for i in range(0, len(x), 200)])
+
+
+def _axes(w, back=False):
+    """Kernels (height, width, in, out) as PyTorch has them (out, in, height, width), or back."""
+    if w.ndim == 4:
+        return w.transpose((2, 3, 1, 0) if back else (3, 2, 0, 1))
+    return w.T
+
+
+# The same net?
+
+
+def check(keras, torch, x, y):
+    """Raise AssertionError unless both have as many weights, answer alike, and learn alike from a batch.
+
+    A step of gradient descent is judged in double precision: in single, a rounding error that turns a ReLU or
+    a maximum the other way already moves a gradient by some thousandths. Outputs are judged in both.
+    """
+    for precision, near in (("float32", 1e-4), ("float64", 1e-9)):
+        images, labels = x[:BATCH].astype(precision), y[:BATCH, None].astype(precision)
+        keras.config.set_dtype_policy(precision)
+        torch.set_default_dtype(getattr(torch, precision))
+        ours = Keras(1, dropout=0).build(0, keras.optimizers.SGD(0.1))
+        peer = Torch(torch, 1, dropout=0).build(ours.weights(), 0, lambda w: torch.optim.SGD(w, 0.1))
+        before = ours.weights()
+        assert [w.shape for w in before] == [w.shape for w in peer.weights()]
+        far = np.abs(ours.scores(images) - peer.scores(images)).max()
+        assert far < near, f"outputs in {precision} differ by {far}"
+        print(
+            f"the same net, {sum(w.size for w in before):,} weights: "
+            f"outputs in {precision} differ by {far:.0e}"
+        )
+    for side in (ours, peer):
+        side.epoch(images, labels)
+    steps = [[new - old for old, new in zip(before, side.weights(), strict=True)] for side in (ours, peer)]
+    apart = sorted(np.abs(a - b).max() / np.abs(a).max() for a, b in zip(*steps, strict=True))
+    last = apart[: -2 * len(WIDTHS)][-1]  # behind it the running variances: PyTorch divides by n - 1
+    assert last < 1e-6 and apart[-1] < 1e-3, f"a step differs by {apart}"
+    print(f"a step of gradient descent differs by {last:.0e} of itself, running variances by {apart[-1]:.0e}")
+    keras.config.set_dtype_policy("float32")
+    torch.set_default_dtype(torch.float32)
+
+
+# Measuring
+
+
+def seconds(f, *arguments):
+    began = time.perf_counter()
+    f(*arguments)
+    return time.perf_counter() - began
+
+
+def settings(torch, weights, total, x, y, compiling):
+    """What the peer is fastest with here: [eager], or [eager, compiled] if `compiling` and that works."""
+    choices = [dict(threads=t, channels_last=c) for t in (1, 2) for c in (True, False)]
+    took = []
+    for choice in choices:
+        side = Torch(torch, total, **choice).build(weights)
+        side.epoch(x[: 2 * BATCH], y[: 2 * BATCH])
+        took.append(min(seconds(side.epoch, x, y) for _ in range(3)))
+        print(f"  {side.name:<48} {len(x) / BATCH / took[-1]:6.1f} steps/s", flush=True)
+    eager = choices[int(np.argmin(took))]
+    compiled = {**eager, "compiled": True}
+    if not compiling:
+        return [eager]
+    try:
+        first = seconds(Torch(torch, total, **compiled).build(weights).epoch, x[:BATCH], y[:BATCH])
+    except Exception as error:  # no compiler, an unknown processor: whatever it is, the rest can be measured
+        print(f"  torch.compile does not work here: {type(error).__name__}")
+        return [eager]
+    print(f"  torch.compile takes {first:.0f} s the first time; later it has its cache", flush=True)
+    return [eager, compiled]
+
+
+def steps_a_second(sides, rounds, x, y):
+    """Alternate the sides on the same batches: {name: [steps a second in each round]}."""
+    rates = {side.name: [] for side in sides}
+    for side in sides:
+        side.epoch(x, y)
+    for number in range(rounds):
+        for side in sides if number % 2 else sides[::-1]:
+            rates[side.name].append(len(x) / BATCH / seconds(side.epoch, x, y))
+    return rates
+
+
+def to_auroc(start, seed, train, val, steps):
+    """(side, seconds from nothing to a validation AUROC of 0.90, epochs); inf seconds if it is never reached.
+
+    start  builds the net and returns its side
+    """
+    from medtutor.metrics import auroc
+
+    rng = np.random.default_rng(seed)
+    began = time.perf_counter()
+    side = start()
+    for epoch in range(1, EPOCHS + 1):
+        side.epoch(*batches(*train, rng, steps))
+        if auroc(val[1], side.scores(val[0])) >= AUROC:
+            return side, time.perf_counter() - began, epoch
+    return side, math.inf, EPOCHS
+
+
+def learning(torch, choices, rounds, train, val, steps):
+    """Alternate trainings from the same weights on the same batches: {name: [seconds]}, {name: [epochs]}."""
+    times, epochs, total = {}, {}, steps * EPOCHS
+
+    def peer(choice, weights, seed):
+        torch.compiler.reset()
+        return Torch(torch, total, **choice).build(weights, seed)
+
+    for seed in range(rounds):
+        weights = Keras(total).build(seed).weights()
+        starts = [partial(Keras(total).build, seed)]
+        starts += [partial(peer, choice, weights, seed) for choice in choices]
+        for start in starts if seed % 2 else starts[::-1]:
+            side, took, count = to_auroc(start, seed, train, val, steps)
+            times.setdefault(side.name, []).append(took)
+            epochs.setdefault(side.name, []).append(count)
+            print(f"  seed {seed}  {side.name:<48} {took:6.1f} s, {count} epochs", flush=True)
+    return times, epochs
+
+
+def spread(values):
+    """(lower quartile, median, upper quartile); for a single value three times itself."""
+    return statistics.quantiles(values, n=4) if len(values) > 1 else [values[0]] * 3
+
+
+def table(values, mine, unit, ratio):
+    """Print medians and quartiles, and our ratio to each peer; returns whether one misses the bar."""
+    missed = False
+    for name, row in values.items():
+        low, middle, high = spread(row)
+        print(f"  {name:<48} {middle:6.1f} {unit}  ({low:.1f} to {high:.1f})")
+    for name in [name for name in values if name != mine]:
+        if math.inf in values[mine] + values[name]:
+            print(f"  against {name:<48} nothing, as not every training got there")
+            missed = True
+            continue
+        ratios = [ratio(*each) for each in zip(values[mine], values[name], strict=True)]
+        low, middle, high = spread(ratios)
+        kept = middle >= BAR
+        print(
+            f"  against {name:<48} {middle:6.2f} x  ({low:.2f} to {high:.2f}), {len(ratios)} rounds"
+            f"   at least {BAR}: {'yes' if kept else 'NO'}",
+            flush=True,
+        )
+        missed |= not kept
+    return missed
+
+
+def machine():
+    load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
+    return f"{os.cpu_count()} cores{load}"
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=9, help="alternations of steps (default 9)")
+    parser.add_argument("--trainings", type=int, default=5, help="alternated trainings (default 5)")
+    parser.add_argument("--patients", type=int, help="fewer training patients than 500, to try it out")
+    parser.add_argument("--no-compile", action="store_true", help="do not try torch.compile")
+    parser.add_argument("--json", metavar="FILE", help="write all times to FILE as well")
+    parser.add_argument("--peers", default=os.environ.get("MEDTUTOR_PEERS"), help="folder with PyTorch")
+    options = parser.parse_args()
+    if options.peers:
+        sys.path.append(options.peers)
+    sys.modules["triton"] = (
+        None  # serves GPUs only, and its LLVM ends a process that has TensorFlow's as well
+    )
+    try:
+        import torch
+    except ImportError as error:
+        print(f"Not measured, for {error}.\n{__doc__.partition('The peer is')[2]}")
+        return 0
+    os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", KERAS_BACKEND="tensorflow", CUDA_VISIBLE_DEVICES="-1")
+    import keras
+
+    from medtutor.data import load_mr
+    from medtutor.nn.classification import normalise
+
+    print(f"{machine()}; Keras {keras.__version__}, PyTorch {torch.__version__}")
+    train, val = (load_mr(split, patients=options.patients) for split in ("train", "val"))
+    train, val = ((normalise(each.x), each.y) for each in (train, val))
+    steps = len(train[0]) // BATCH
+    total = steps * EPOCHS
+    check(keras, torch, *train)
+
+    x, y = batches(*train, np.random.default_rng(0), min(steps, 3 * EXECUTION))
+    ours = Keras(total).build(0)
+    choices = settings(torch, ours.weights(), total, x, y, not options.no_compile)
+    peers = [Torch(torch, total, **choice).build(ours.weights()) for choice in choices]
+    rates = steps_a_second([ours, *peers], options.rounds, x, y)
+    print("training steps a second")
+    missed = table(rates, ours.name, "steps/s", lambda mine, other: mine / other)
+    print(f"seconds to a validation AUROC of {AUROC}, from nothing")
+    times, epochs = learning(torch, choices, options.trainings, train, val, steps)
+    missed |= table(times, ours.name, "s", lambda mine, other: other / mine)
+    print(machine())
+    if options.json:
+        times = {name: [None if math.isinf(each) else each for each in row] for name, row in times.items()}
+        content = {"machine": machine(), "steps/s": rates, "seconds": times, "epochs": epochs}
+        Path(options.json).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    return missed
+
+
+if __name__ == "__main__":
+    sys.exit(main())
