@@ -33,7 +33,7 @@ STYLE = (
     "background:#fff}h1{font-size:1.5em}h2{font-size:1.1em;margin:1.4em 0 .3em}p{margin:.4em 0}"
     ".mark{border:2px solid #a40000;color:#a40000;padding:.3em .8em;font-weight:bold}"
     "table{border-collapse:collapse}th,td{text-align:left;vertical-align:top;padding:.2em 1em .2em 0}"
-    "td{overflow-wrap:anywhere}th{white-space:nowrap}img{max-width:100%}"
+    "td{overflow-wrap:anywhere}th{white-space:nowrap}figure{margin:1em 0}img{min-width:16em;max-width:100%}"
 )
 
 
@@ -109,12 +109,11 @@ class Page:
         """The page's content, its title being a heading of `level`."""
         parts = [f"<h{level}>{escape(self.title)}</h{level}>"]
         parts += [f'<p class="mark"><strong>{escape(mark)}</strong></p>' for mark in self.marks]
-        for number, (heading, items) in enumerate(self.sections):
+        for number, (heading, items) in enumerate(self.sections, 1):
             parts.append(f"<section><h{level + 1}>{escape(heading)}</h{level + 1}>")
             parts += _html_items(items)
-            if number == 0 and self.picture:
-                source = base64.b64encode(self.picture[0]).decode()
-                parts.append(f'<img alt="{escape(self.picture[1])}" src="data:image/png;base64,{source}">')
+            if self.picture and number == min(2, len(self.sections)):  # beside what the model says
+                parts.append(_figure(*self.picture))
             parts.append("</section>")
         return "\n".join(parts) + "\n"
 
@@ -513,6 +512,12 @@ def _html_items(items):
             rows = ""
         if one:
             yield f"<p>{escape(one)}</p>"
+
+
+def _figure(png, alt):
+    source = base64.b64encode(png).decode()
+    image = f'<img alt="{escape(alt)}" src="data:image/png;base64,{source}">'
+    return f'<figure>{image}<figcaption aria-hidden="true">{escape(alt)}</figcaption></figure>'
 
 
 def _md(text):

@@ -1,10 +1,12 @@
 """DICOM files that this course writes: valid by the standard, the same twice, silent about patients."""
 
+import io
 import os
 import warnings
 
 import numpy as np
 import pytest
+from matplotlib.image import imread
 from pydicom import config, dcmread
 from pydicom.uid import UID
 from test_files_dicom import make_dicom
@@ -308,6 +310,15 @@ def test_colour_between_two_steps_becomes_the_nearer(tmp_path):
     picture = np.array([[[0.4, 0.6, 254.4], [254.6, 127.4, 127.6]]]) / 255
     image = read_dicom(capture(tmp_path / "b.dcm", mr(tmp_path / "a.dcm"), picture))
     assert image.values.ravel().tolist() == [0, 1, 254, 255, 127, 128]
+
+
+def test_figure_of_the_course_becomes_a_picture(tmp_path):
+    from medtutor.plot import show_images
+
+    figure = show_images([SLICE], alt="A slice of thirty random pixels")
+    image = read_dicom(capture(tmp_path / "b.dcm", mr(tmp_path / "a.dcm"), figure))
+    drawn = np.rint(imread(io.BytesIO(figure.png))[..., :3] * 255)
+    assert np.array_equal(image.values, drawn) and len(np.unique(drawn)) > 20
 
 
 def test_picture_has_what_the_tables_of_the_standard_require(tmp_path, strict):

@@ -12,7 +12,7 @@ def write_secondary_capture(
 ):
     """Write a colour picture, such as a heat map, as a DICOM Secondary Capture of its source; -> the path.
 
-    picture      (rows, columns, 3) red, green, blue: uint8, or floats from 0 to 1
+    picture      (rows, columns, 3) red, green, blue: uint8, or floats from 0 to 1; or a medtutor.plot picture
     source       the DICOM file that it was computed from, or several of one study (two contrasts, a series)
     model, version   what computed it; they are named in DerivationDescription
     description  one line: what the colours mean
@@ -52,7 +52,7 @@ def write_secondary_capture(
 
 def _checked(picture):
     """The picture as uint8."""
-    picture = np.asarray(picture)
+    picture = _decoded(picture.png) if hasattr(picture, "png") else np.asarray(picture)
     if (
         picture.ndim != 3
         or picture.shape[2] != 3
@@ -68,6 +68,17 @@ def _checked(picture):
     if not (0 <= low and high <= 1):  # NaN is neither
         raise ValueError(f"picture goes from {low:g} to {high:g}; floats must be finite and from 0 to 1")
     return np.rint(picture.astype("float64") * 255).astype(np.uint8)
+
+
+def _decoded(png):
+    """A PNG as (rows, columns, 3) uint8, laid on white where it is transparent."""
+    from io import BytesIO
+
+    from matplotlib.image import imread
+
+    values = imread(BytesIO(png), format="png")
+    colour, alpha = values[..., :3], values[..., 3:] if values.shape[2] == 4 else 1
+    return np.rint((colour * alpha + 1 - alpha) * 255).astype(np.uint8)
 
 
 def _series(dataset, model, version, number):
