@@ -247,6 +247,8 @@ def test_hostile_text_is_text_in_every_field_of_a_card():
     for name in ("intended_use", "caveats"):
         assert flat(nasty) in seen.text, name
     assert seen.text.count(flat(nasty)) == len(CARD) + 2  # the title and `by` are in details
+    assert seen.tags.count("table") == 2 and seen.tags.count("td") == 2 * (len(CARD["details"]) + 1)
+    assert markdown.count("\\$f\\$") == len(CARD) + 2  # notebooks would draw it as a formula
 
 
 @pytest.mark.parametrize("text", ["# not a heading", "- not a list", "+ nor this", "12. nor this", "> quote"])
