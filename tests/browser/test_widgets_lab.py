@@ -24,6 +24,20 @@ for epoch in range(400):
 board.finish()
 """
 
+PATIENTS = """
+from medtutor.data import load_mr
+from medtutor.explore import explore_patients
+
+test = load_mr("test", contrasts=("T1", "FLAIR"), patients=4, size=32)
+
+
+def predict(images):
+    return images[..., 1].max((1, 2)) / 5
+
+
+explore_patients(test, predict, lambda image: image[..., 1], contrasts=("T1", "FLAIR"))
+"""
+
 
 @contextmanager
 def run(page, lab, name, *sources):
@@ -67,3 +81,37 @@ def test_training_is_watched_and_ended_by_the_button_while_its_cell_runs(page, l
         assert output.locator("svg[role=img], button").count() == 0
         (stored,) = save(page, lab, "training.ipynb")
         assert set(stored.data) == {"text/html", "text/plain"}, "what is stored needs no kernel"
+
+
+def test_patients_are_gone_through_by_keyboard_and_a_picture_stays_when_the_kernel_is_gone(
+    page, lab, contrast
+):
+    with run(page, lab, "patients.ipynb", PATIENTS) as output:
+        panel = output.locator(".mdt-live")
+        panel.wait_for(timeout=90_000)
+        assert not output.locator(".mdt-still").is_visible()
+        said, image = panel.get_by_role("status"), panel.locator("img")
+        assert "called no tumour" in said.inner_text() and "Truth" not in said.inner_text()
+        before = image.get_attribute("src")
+        panel.get_by_label("show the truth").focus()
+        page.keyboard.press("Space")
+        panel.get_by_text("wrongly called no tumour").wait_for()
+        assert "the lesion outlined" in image.get_attribute("alt") and image.get_attribute("src") != before
+        panel.get_by_role("button", name="Next mistake").focus()
+        page.keyboard.press("Enter")
+        panel.locator("img[alt*='Slice 2 of']").wait_for()
+        panel.get_by_label("contrast").select_option("FLAIR")
+        panel.locator("img[alt*='FLAIR']").wait_for()
+        assert contrast(panel)["faint"] == []
+        assert panel.evaluate("(panel) => panel.scrollWidth <= panel.clientWidth")
+        still, live = save(page, lab, "patients.ipynb")
+        assert "text/html" in still.data and live.data["text/plain"] == ""
+    again = {"path": "patients.ipynb", "name": "", "type": "notebook", "kernel": {"name": "python3"}}
+    kernel = lab.ask("/api/sessions", again)["kernel"]["id"]
+    try:
+        page.goto(f"{lab.url}/lab/tree/patients.ipynb?reset")
+        page.get_by_text("model not found").wait_for(state="attached")
+        assert page.locator(".mdt-still img").is_visible()
+        assert not page.get_by_text("model not found").is_visible()
+    finally:
+        lab.stop(kernel)
