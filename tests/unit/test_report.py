@@ -443,6 +443,7 @@ def test_words_in_a_card_may_stand_in_rows():
 def test_card_is_shown_as_markdown_and_printed_as_text(tmp_path):
     card = report.model_card(CARD)
     assert card._repr_markdown_() == card.markdown() and repr(card) == card.text()
+    assert "SIMULATED" not in card.text() and "NOT FOR DIAGNOSTIC USE" in card.text()
     assert not hasattr(card, "_repr_html_")
     assert card.write(tmp_path / "card.md").read_text(encoding="utf-8") == card.markdown()
     seen = rendered(card.markdown())
