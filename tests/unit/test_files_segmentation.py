@@ -105,6 +105,7 @@ def test_mask_comes_back_in_its_place(tmp_path, series):
     shared = dicom.SharedFunctionalGroupsSequence[0]
     assert shared.PixelMeasuresSequence[0].PixelSpacing == [2, 1.25]
     assert shared.PixelMeasuresSequence[0].SpacingBetweenSlices == 3
+    assert shared.PixelMeasuresSequence[0].SliceThickness == 3
 
 
 @needs_highdicom
