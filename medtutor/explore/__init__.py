@@ -6,6 +6,8 @@ _HOME = {
     "explore_convolution": "convolution",
     "explore_features": "features",
     "explore_function": "function",
+    "explore_mask": "mask",
+    "explore_painting": "painting",
     "explore_patients": "patients",
     "explore_threshold": "threshold",
     "live_curves": "training",

@@ -165,6 +165,12 @@ def test_jump_halves_where_a_layer_enlarges():
     assert field.jump == (0.5, 0.5) and field.size == (2, 2)
 
 
+def test_jump_grows_again_where_a_stride_follows():
+    back = L.Conv2D(1, 3, strides=(2, 4), padding="same")
+    field = receptive_field(model_of(L.MaxPooling2D(2), L.UpSampling2D(4), back), back)
+    assert field.jump == (1, 2) and field.size == (4, 2) and field.start == (0, 0)
+
+
 def test_a_global_pooling_reads_the_whole_image():
     model = model_of(L.Conv2D(2, 3), L.GlobalAveragePooling2D(name="mean"), L.Dense(1, name="score"))
     for name in ("mean", "score"):
