@@ -173,7 +173,7 @@ def show_roc(models, p=None, *, alt, patients=None, threshold=None, draws=200, s
             called = np.asarray(p) >= at
             point = 1 - metrics.specificity(y, called), metrics.sensitivity(y, called)
             ax.plot(*point, marker, color=color, markersize=11, markeredgecolor="black", zorder=3)
-            label += f"\nlarge marker: p ≥ {at:.2f}"
+            label += f"\nlarge marker: {_called_at(p, at)}"
         ax.plot(fpr, tpr, color=color, linestyle=line, label=label, **_sparse(marker))
     ax.plot([0, 1], [0, 1], color="0.45", linewidth=1, linestyle=(0, (1, 2)), label="chance")
     _legend_beside(ax)
@@ -198,7 +198,7 @@ def show_pr(models, p=None, *, alt, threshold=None, size=4.8, caption=""):
             called = np.asarray(p) >= at
             point = _of(name, metrics.sensitivity, y, called), _of(name, metrics.precision, y, called)
             ax.plot(*point, marker, color=color, markersize=11, markeredgecolor="black", zorder=3)
-            label += f"\nlarge marker: p ≥ {at:.2f}"
+            label += f"\nlarge marker: {_called_at(p, at)}"
         recall, precision = np.append(0, recall), np.append(precision[0], precision)
         style = _sparse(marker) | {"color": color, "linestyle": line, "drawstyle": "steps-pre"}
         ax.plot(recall, precision, label=label, **style)
@@ -480,6 +480,12 @@ def _of(name, function, *arguments):
         return function(*arguments)
     except ValueError as error:
         raise type(error)(f"{name}: {error}" if name else str(error)) from error
+
+
+def _called_at(p, threshold):
+    """ "p ≥ 0.50", or "score ≥ −0.41" where p holds no probabilities."""
+    name = "p" if np.min(p) >= 0 and np.max(p) <= 1 else "score"
+    return f"{name} ≥ {threshold:.2f}".replace("-", "−")
 
 
 def _label(name, score):

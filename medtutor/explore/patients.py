@@ -39,8 +39,8 @@ def explore_patients(data, predict, heat=None, *, threshold=0.5, contrasts=None)
     threshold  a slice is called sick where its probability is at least this
     contrasts  names of the c channels
 
-    The truth is hidden until you ask for it, so that you may guess first. If a function raises, or returns
-    what is no probability or no heat map, the panel says so and lives on.
+    Prediction and truth are hidden until you ask for them, so that you may guess first. If a function raises,
+    or returns what is no probability or no heat map, the panel says so and lives on.
     """
     return PatientsPanel(data, predict, heat, threshold, contrasts)
 
@@ -166,7 +166,7 @@ class PatientsPanel:
             1.0, min=0, max=1, step=0.1, description="heat map", style=narrow, layout=wide
         )
         switch = {"indent": False, "layout": widgets.Layout(width="22rem")}
-        self.shows_p = widgets.Checkbox(True, description="show the prediction", **switch)
+        self.shows_p = widgets.Checkbox(False, description="show the prediction", **switch)
         self.shows_truth = widgets.Checkbox(False, description="show the truth", **switch)
         moves = [
             widgets.Button(description=words, icon=icon, layout=widgets.Layout(width="11rem"))
@@ -231,7 +231,8 @@ class PatientsPanel:
             self.slice.max, self.slice.value = len(self.rows[patient]), n + 1
         finally:
             self.moving = False
-        trouble, p, heat = self._ask(row)
+        self.alpha.disabled = not self.shows_p.value
+        trouble, p, heat = self._ask(row) if self.shows_p.value else ("", None, None)
         words = words or trouble
         self.image.value, self.said.value = self._page(row, p, heat), self._sentences(row, p, heat, words)
 
@@ -257,28 +258,21 @@ class PatientsPanel:
         )
 
     def _sentences(self, row, p, heat, trouble):
-        """Where we are, the probabilities of the patient's slices as bars, the truth if it is asked for."""
+        """The probabilities of the patient's slices as bars, what was called, and the truth, as switched."""
         patient, n = self.place[row]
-        rows, lines = self.rows[patient], []
-        bars = ""
-        if p is None:
-            called = None
-        elif self.shows_p.value:
+        lines, bars, judged = [], "", ""
+        if not self.shows_p.value:
+            lines.append(html.escape(f"Guess first: {' or '.join(self.classes)}?"))
+        elif p is not None:
             called = self.classes[int(p >= self.threshold)]
+            judged = f": {'wrongly' if self.wrong(row) else 'rightly'} called {called}"
             shown, side = _rounded(p, self.threshold), _side(p, self.threshold)
             lines.append(f"<b>p = {shown}: called {html.escape(called)}</b>, as p is {side}.")
-            bars = _bars(self.p[rows], n, self.threshold)
+            bars = _bars(self.p[self.rows[patient]], n, self.threshold)
             if heat is not None:
                 lines.append(f"Heat map: 0 to {heat.max():.3g}.")
-        else:
-            called = None
-            lines.append("Guess first: what do you see?")
         if self.shows_truth.value:
-            truth = self.classes[int(self.y[row])]
-            judged = (
-                "" if called is None else f": {'wrongly' if self.wrong(row) else 'rightly'} called {called}"
-            )
-            lines.append(html.escape(f"Truth: {truth}{judged}."))
+            lines.append(html.escape(f"Truth: {self.classes[int(self.y[row])]}{judged}."))
         if trouble:
             lines.append(html.escape(trouble))
         said = "<br>".join(lines)

@@ -55,8 +55,9 @@ def pixels(panel):
 
 
 def shown(panel):
-    """The panel with its widgets made."""
+    """The panel with its widgets made and the prediction asked for."""
     panel.panel()
+    panel.shows_p.value = True
     return panel
 
 
@@ -65,10 +66,28 @@ def panel():
     return shown(explore_patients(dataset(), predict, half, contrasts=("T1", "FLAIR")))
 
 
-def test_the_panel_begins_with_someone_sick_and_hides_the_truth(panel):
+def test_the_panel_begins_with_someone_sick_and_lets_the_reader_guess():
+    asked = []
+    panel = explore_patients(dataset(), lambda images: asked.append(images) or predict(images), half)
+    panel.panel()
     assert (panel.patient.value, panel.slice.value, panel.slice.max) == ("b", 2, 2)
-    assert "p = 0.90: called sick, as p is at least 0.50." in text(panel.said)
-    assert "ruth" not in panel.said.value and "lesion" not in alt(panel)
+    assert text(panel.said) == "Guess first: well or sick?"
+    assert "<svg" not in panel.said.value and alt(panel) == "Slice 2 of patient b, channel 1."
+    grey = pixels(panel)
+    assert (grey == grey[..., :1]).all(), "no heat map, no outline"
+    assert asked == [] and panel.alpha.disabled
+
+
+def test_the_prediction_is_shown_when_asked_for(panel):
+    assert "p = 0.90: called sick, as p is at least 0.50. Heat map: 0 to 2." in text(panel.said)
+    assert "ruth" not in panel.said.value and "lesion" not in alt(panel) and not panel.alpha.disabled
+    panel.shows_p.value = False
+    assert text(panel.said) == "Guess first: well or sick?"
+
+
+def test_the_truth_alone_judges_nobody(panel):
+    panel.shows_p.value, panel.shows_truth.value = False, True
+    assert text(panel.said).endswith("Truth: sick.")
 
 
 def test_the_truth_is_outlined_and_judged_when_asked_for(panel):
@@ -90,16 +109,6 @@ def test_an_outline_shows_on_any_grey(grey):
     across = drawn[3 * zoom, 5 * zoom - 4 : 5 * zoom + 1]
     assert np.allclose(across, [grey, 0, 1, 1, grey], atol=1 / 255)
     assert np.allclose(drawn[2 * zoom : 6 * zoom, 5 * zoom :], grey, atol=1 / 255), "the inside stays"
-
-
-def test_the_prediction_can_be_hidden_to_guess_first(panel):
-    panel.shows_p.value = False
-    assert text(panel.said) == "Guess first: what do you see?"
-    assert "<svg" not in panel.said.value and "heat" not in alt(panel)
-    grey = pixels(panel)
-    assert (grey == grey[..., :1]).all(), "no heat map either"
-    panel.shows_truth.value = True
-    assert text(panel.said).endswith("Truth: sick.")
 
 
 def test_patients_follow_one_another_in_a_circle(panel):
@@ -159,7 +168,7 @@ def test_the_functions_are_asked_lazily_and_once():
     heated = []
     panel = explore_patients(dataset(), note, lambda image: heated.append(image.shape) or half(image))
     assert asked == heated == []
-    panel.picture(), panel.panel()
+    panel.picture(), shown(panel)
     panel.alpha.value = 0.5
     assert asked == [[2, 3]] and heated == [(8, 8, 2)]
     panel._to_mistake()

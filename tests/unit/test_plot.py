@@ -119,6 +119,11 @@ def test_the_operating_point_is_where_the_threshold_puts_it(show, drawn):
     assert texts(drawn[0].axes[0])[0].endswith("\nlarge marker: p ≥ 0.35")
 
 
+def test_a_threshold_of_logits_is_not_called_a_probability(drawn):
+    plot.show_roc(TRUTH, SCORE * 9 - 5, alt=ALT, threshold=-1.25)
+    assert texts(drawn[0].axes[0])[0] == "AUROC 0.83\nlarge marker: score ≥ −1.25"
+
+
 def test_five_curves_differ_in_colour_line_and_marker(drawn):
     plot.show_roc({name: (TRUTH, SCORE) for name in "abcde"}, alt=ALT)
     curves = drawn[0].axes[0].lines[:5]
