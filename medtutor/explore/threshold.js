@@ -50,6 +50,9 @@ function prPoints(points, prevalence) {
 const averagePrecision = (points) =>
   total(points.map(({ recall, precision }, at) => (recall - (at ? points[at - 1].recall : 0)) * precision));
 
+/* Cost of an operating point per person: a miss costs `cost` false alarms. */
+const expected = ({ se, fa }, prevalence, cost) => cost * (prevalence * (1 - se)) + (1 - prevalence) * fa;
+
 /* Everything that is said of one operating point; null where nothing can be said. */
 function judge({ se, fa }, prevalence, cost) {
   const [tp, fn] = [prevalence * se, prevalence * (1 - se)];
@@ -64,7 +67,7 @@ function judge({ se, fa }, prevalence, cost) {
     netBenefit: tp - fp / cost,
     treatAll: prevalence - (1 - prevalence) / cost,
     treatNone: 0,
-    cost: cost * fn + fp,
+    cost: expected({ se, fa }, prevalence, cost),
     costAll: 1 - prevalence,
     costNone: cost * prevalence,
   };
@@ -81,7 +84,7 @@ function people({ se, fa }, prevalence) {
 
 /* The cost at every threshold, and the first run of thresholds where it is least: {costs, low, high, cost}. */
 function cheapest(rates, prevalence, cost) {
-  const costs = rates.map((rate) => judge(rate, prevalence, cost).cost);
+  const costs = rates.map((rate) => expected(rate, prevalence, cost));
   const least = Math.min(...costs);
   const low = costs.indexOf(least);
   let high = low;
@@ -177,7 +180,7 @@ function render({ model, el }) {
   const rates = callsAt(scores).map(({ tp, fp }) => ({ se: tp / S, fa: fp / W }));
   const roc = rocPoints(scores);
 
-  let best;
+  let best, drawn; // the cheapest threshold, and for which prevalence and cost the curves are drawn
 
   /* -- parts -- */
   const set = (key) => (at) => change({ [key]: at });
@@ -276,55 +279,60 @@ function render({ model, el }) {
     spoken,
   );
 
-  /* -- what a change redraws -- */
+  /* -- what a change redraws: the curves only with prevalence and cost -- */
   function redraw() {
     const [prevalence, cost] = [prevalences[now("prevalence")], costs[now("cost")]];
-    best = cheapest(rates, prevalence, cost);
     for (const key of settings) sliders[key].show(now(key));
+    if (drawn !== `${prevalence} ${cost}`) {
+      drawn = `${prevalence} ${cost}`;
+      best = cheapest(rates, prevalence, cost);
+      drawPr(prevalence);
+      drawCost(judge(rates[0], prevalence, cost));
+      place(plots.roc.best, rates[best.low].fa, rates[best.low].se, 9);
+    }
     const point = rates[now("threshold")];
     const said = judge(point, prevalence, cost);
-    drawRoc(point);
-    drawPr(point, prevalence, said);
-    drawCost(said);
+    mark(point, said);
     writeMatrix(people(point, prevalence));
     writeNumbers(said, prevalence, cost);
   }
 
-  function drawRoc(point) {
-    const { curve, dashes, dot, best: mark } = plots.roc;
+  function drawRoc() {
+    const { curve, dashes } = plots.roc;
     titles.roc.textContent = `ROC   AUROC ${decimals(auroc(roc), 3)}`;
     curve.setAttribute("d", path(roc.map(({ se, fa }) => [fa, se])));
     dashes[0].line.setAttribute("d", path([[0, 0], [1, 1]]));
-    place(dot, point.fa, point.se);
-    place(mark, rates[best.low].fa, rates[best.low].se, 9);
   }
 
-  function drawPr(point, prevalence, said) {
-    const { curve, dashes, dot, best: mark } = plots.pr;
+  function drawPr(prevalence) {
+    const { curve, dashes, best: diamond } = plots.pr;
     const points = prPoints(roc, prevalence);
     titles.pr.textContent = `precision–recall   at ${share(prevalence)}, AP ${decimals(averagePrecision(points), 3)}`;
     curve.setAttribute("d", path(points.map(({ recall, precision }) => [recall, precision])));
     dash(dashes[0], prevalence, "all called sick", prevalence > 0.5);
-    dot.setAttribute("visibility", "hidden");
-    if (said.ppv !== null) place(dot, point.se, said.ppv);
     const { ppv } = judge(rates[best.low], prevalence, 1);
-    mark.setAttribute("visibility", ppv === null ? "hidden" : "visible");
-    if (ppv !== null) place(mark, rates[best.low].se, ppv, 9);
+    diamond.setAttribute("visibility", ppv === null ? "hidden" : "visible");
+    if (ppv !== null) place(diamond, rates[best.low].se, ppv, 9);
   }
 
-  function drawCost(said) {
-    const { curve, dashes, cross, dot, best: mark, yTicks } = plots.cost;
-    const top = 1.08 * Math.max(...best.costs, said.costAll, said.costNone);
-    titles.cost.textContent = "cost per person, in false alarms";
+  function drawCost({ costAll, costNone }) {
+    const { curve, dashes, best: diamond, yTicks } = plots.cost;
+    const top = (best.top = 1.08 * Math.max(...best.costs, costAll, costNone));
     for (const [at, tick] of yTicks.entries()) tick.textContent = decimals((at * top) / 2, top < 10 ? 2 : 0);
-    curve.setAttribute("d", path(best.costs.map((cost, at) => [at / STEPS, cost / top])));
-    const allIsDearer = said.costAll > said.costNone;
-    dash(dashes[0], said.costAll / top, "all called sick", !allIsDearer);
-    dash(dashes[1], said.costNone / top, "none called sick", allIsDearer);
+    const bends = [...best.costs.entries()].filter(([at, cost]) => cost !== best.costs[at - 1] || cost !== best.costs[at + 1]);
+    curve.setAttribute("d", path(bends.map(([at, cost]) => [at / STEPS, cost / top])));
+    dash(dashes[0], costAll / top, "all called sick", costAll <= costNone);
+    dash(dashes[1], costNone / top, "none called sick", costAll > costNone);
+    place(diamond, (best.low + best.high) / 2 / STEPS, best.cost / top, 9);
+  }
+
+  function mark(point, said) {
     const x = now("threshold") / STEPS;
-    cross.setAttribute("d", path([[x, 0], [x, 1]]));
-    place(dot, x, said.cost / top);
-    place(mark, (best.low + best.high) / 2 / STEPS, best.cost / top, 9);
+    place(plots.roc.dot, point.fa, point.se);
+    plots.pr.dot.setAttribute("visibility", "hidden");
+    if (said.ppv !== null) place(plots.pr.dot, point.se, said.ppv);
+    plots.cost.cross.setAttribute("d", path([[x, 0], [x, 1]]));
+    place(plots.cost.dot, x, said.cost / best.top);
   }
 
   function writeMatrix(n) {
@@ -398,6 +406,8 @@ function render({ model, el }) {
   });
   reset.addEventListener("click", () => change(start));
 
+  titles.cost.textContent = "cost per person, in false alarms";
+  drawRoc();
   redraw();
 }
 
