@@ -91,12 +91,16 @@ class PatientsPanel:
         )
 
     def _still_alt(self):
-        patient, n = self.place[self.row]
         over = "" if self.heat is None else ", the heat map laid over it"
         return (
-            f"Slice {n + 1} of {len(self.rows[patient])} of patient {patient}, {self.contrasts[0]}, with the "
-            f"probability of {self.classes[1]} that the model gives{over}."
+            f"{self._whose(self.row)}, {self.contrasts[0]}, with the probability of {self.classes[1]} that "
+            f"the model gives{over}."
         )
+
+    def _whose(self, row):
+        patient, n = self.place[row]
+        slices = len(self.rows[patient])
+        return f"Slice {n + 1} of {slices} of patient {patient}" if slices > 1 else f"Patient {patient}"
 
     # ---- what the reader's functions say; each is asked once ----
 
@@ -234,20 +238,18 @@ class PatientsPanel:
         self.alpha.disabled = not self.shows_p.value
         trouble, p, heat = self._ask(row) if self.shows_p.value else ("", None, None)
         words = words or trouble
-        self.image.value, self.said.value = self._page(row, p, heat), self._sentences(row, p, heat, words)
+        self.image.value, self.said.value = self._page(row, heat), self._sentences(row, p, heat, words)
 
-    def _page(self, row, p, heat):
-        """The image, with the heat map and the outline of the truth as they are switched."""
+    def _page(self, row, heat):
+        """The image, with the heat map over it, and the truth outlined where it is switched on."""
         c = self.contrast.value
-        shown = heat if self.shows_p.value else None
         outlined = self.lesion[row] if self.lesion is not None and self.shows_truth.value else None
         black, white = self.ends[c]
         grey = (self.x[row, ..., c] - black) / max(white - black, 1e-9)
-        png = compose(grey, shown, self.alpha.value, outlined)
-        patient, n = self.place[row]
-        words = [f"Slice {n + 1} of patient {patient}, {self.contrasts[c]}"]
-        if shown is not None and self.alpha.value:
-            words.append(f"a heat map whose hottest point is {shown.max():.3g}")
+        png = compose(grey, heat, self.alpha.value, outlined)
+        words = [f"{self._whose(row)}, {self.contrasts[c]}"]
+        if heat is not None and self.alpha.value:
+            words.append(f"a heat map whose hottest point is {heat.max():.3g}")
         if outlined is not None:
             words.append("the lesion outlined" if outlined.any() else "no lesion to outline")
         alt = html.escape(", ".join(words) + ".")
@@ -324,7 +326,8 @@ def _bars(p, n, threshold):
         y = 4 + i * high
         weight = ' font-weight="bold"' if i == n else ""
         fill = f'fill="{BLUE}"' if i == n else f'fill="#fff" stroke="{BLUE}"'
-        drawn.append(f'<text x="{left - 6}" y="{y + 12}" text-anchor="end"{weight}>slice {i + 1}</text>')
+        name = f"slice {i + 1}" if len(p) > 1 else "p"
+        drawn.append(f'<text x="{left - 6}" y="{y + 12}" text-anchor="end"{weight}>{name}</text>')
         drawn.append(f'<rect x="{left}" y="{y + 2}" width="{wide * value:.1f}" height="{high - 5}" {fill}/>')
         drawn.append(f'<text x="{left + wide + 4}" y="{y + 12}"{weight}>{value:.2f}</text>')
     bottom, at = 4 + len(p) * high, left + wide * threshold
@@ -333,7 +336,7 @@ def _bars(p, n, threshold):
     drawn.append(
         f'<text x="{at:.1f}" y="{bottom + 15}" text-anchor="middle">threshold {threshold:.2f}</text>'
     )
-    label = "Probability of each slice: " + ", ".join(f"{value:.2f}" for value in p)
+    label = "Probability: " + ", ".join(f"{value:.2f}" for value in p)
     return (
         f'<svg role="img" aria-label="{label}" width="{left + wide + 36}" height="{bottom + 22}" '
         f'style="font:12px sans-serif;fill:#16191d;display:block">{"".join(drawn)}</svg>'

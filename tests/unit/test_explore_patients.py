@@ -72,7 +72,7 @@ def test_the_panel_begins_with_someone_sick_and_lets_the_reader_guess():
     panel.panel()
     assert (panel.patient.value, panel.slice.value, panel.slice.max) == ("b", 2, 2)
     assert text(panel.said) == "Guess first: well or sick?"
-    assert "<svg" not in panel.said.value and alt(panel) == "Slice 2 of patient b, channel 1."
+    assert "<svg" not in panel.said.value and alt(panel) == "Slice 2 of 2 of patient b, channel 1."
     grey = pixels(panel)
     assert (grey == grey[..., :1]).all(), "no heat map, no outline"
     assert asked == [] and panel.alpha.disabled
@@ -119,6 +119,13 @@ def test_patients_follow_one_another_in_a_circle(panel):
     assert seen == [("c", 1, 1), ("a", 1, 3), ("b", 1, 2), ("c", 1, 1)]
     panel._turn(-1)
     assert panel.patient.value == "b"
+
+
+def test_a_patient_of_one_image_has_no_slices_to_choose_from():
+    panel = shown(explore_patients(dataset(names="abcdef"), predict))
+    assert alt(panel) == "Patient d, channel 1."
+    assert "slice" not in "".join(str(child) for child in panel.panel().children[1].children[1].children)
+    assert panel.slice not in panel.panel().children[1].children[1].children
 
 
 def test_a_patient_whose_slices_are_scattered_in_the_data_is_one_patient(panel):
