@@ -24,8 +24,8 @@ def explore_features(model, images, *, layers=None, titles=(), channels=8, contr
 
     model      Keras model, Sequential or Functional, with one image input of known size
     images     (n, rows, columns, channels) or one image (rows, columns, channels), finite
-    layers     names of layers with maps (None, h, w, f), in order; default: convolutions, poolings, sums and
-               joints, evenly thinned out where there are many
+    layers     names of layers with maps (None, h, w, f), in order, or {what to call it: name}; default:
+               convolutions, poolings, sums and joints, evenly thinned out where there are many
     titles     a name for each image
     channels   how many of each map, the first ones, or their numbers, e.g. (0, 3, 7)
     contrasts  a name for each channel of the images, e.g. ("T1", "FLAIR"); the reader chooses which is drawn
@@ -42,9 +42,10 @@ def explore_features(model, images, *, layers=None, titles=(), channels=8, contr
     contrasts = _names("contrasts", contrasts, images.shape[-1], "channel")
     chosen = _chosen(model, layers, channels, len(images))
     inside = _Inside(model, [layer_output(model, layer) for layer in chosen], images)
+    labels = layers if isinstance(layers, dict) else [layer.name for layer in chosen]
     told = [
-        _told(layer, receptive_field(model, layer), maps, channels)
-        for layer, maps in zip(chosen, inside.maps, strict=True)
+        _told(str(label), layer, receptive_field(model, layer), maps, channels)
+        for label, layer, maps in zip(labels, chosen, inside.maps, strict=True)
     ]
     shown = inside.maps[0][0, ..., told[0]["channels"][0]]
     row, column = (int(line) for line in np.unravel_index(np.abs(shown).argmax(), shown.shape))
@@ -106,9 +107,9 @@ def _chosen(model, layers, channels, images):
     """The layers to show; ValueError where their maps are more than a page should hold."""
     if layers is None:
         return _spread(model, _candidates(model), channels, images)
-    if isinstance(layers, str):
-        layers = [layers]
-    chosen = [find_layer(model, layer) for layer in layers]
+    if isinstance(layers, dict):
+        layers = layers.values()
+    chosen = [find_layer(model, layer) for layer in ([layers] if isinstance(layers, str) else layers)]
     for layer in chosen:
         shape = tuple(layer_output(model, layer).shape)
         if len(shape) != 4:
@@ -175,7 +176,7 @@ def _numbers(channels, f, name):
 # ---- what the page is told ----
 
 
-def _told(layer, field, maps, channels):
+def _told(label, layer, field, maps, channels):
     """A layer for the page; a map's value is (byte - zero) * step."""
     of = maps.shape[-1]
     numbers = _numbers(channels, of, layer.name)
@@ -184,7 +185,7 @@ def _told(layer, field, maps, channels):
     steps = np.abs(maps).max((0, 1, 2)) / (127 if zero else 255)
     levels = np.rint(maps / np.where(steps, steps, 1) + zero).astype("uint8")
     return {
-        "name": layer.name,
+        "name": label,
         "words": _words(layer),
         "rows": maps.shape[1],
         "columns": maps.shape[2],

@@ -96,15 +96,15 @@ class _Point:
 
 
 def _description(y, p, shown, name, unit, tolerance):
-    def value(number):
-        return f"{number:.2f}" + (f" ± {tolerance:g}" if tolerance else "")
+    def value(number, written=".2f"):
+        return f"{number:{written}}" + (f" ± {tolerance:g}" if tolerance else "")
 
     ppv = "no one is called sick" if shown.ppv is None else f"positive predictive value {value(shown.ppv)}"
     return (
         f"ROC curve, precision-recall curve and expected cost of a search for {name} in {len(y)} {unit}, "
         f"{y.sum()} of them sick; area under the ROC curve {value(metrics.auroc(y, p))}. At threshold "
-        f"{shown.threshold:g}, prevalence {100 * shown.prevalence:.3g} % and {shown.cost:g} false alarms to "
-        f"one miss: sensitivity {value(shown.se)}, specificity {value(shown.sp)}, {ppv}."
+        f"{value(shown.threshold, 'g')}, prevalence {100 * shown.prevalence:.3g} % and {shown.cost:g} false "
+        f"alarms to one miss: sensitivity {value(shown.se)}, specificity {value(shown.sp)}, {ppv}."
     )
 
 

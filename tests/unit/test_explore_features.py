@@ -137,6 +137,18 @@ def test_one_image_and_chosen_channels_and_layers_are_enough():
     assert state["titles"] == ["image 0"] and state["contrasts"] == ["channel 0", "channel 1"]
 
 
+def test_layers_are_called_what_the_reader_calls_them():
+    explorer = explore_features(net(), pictures(), layers={"edges, first": "edges", "after the sum": "sum"})
+    assert [layer["name"] for layer in state_of(explorer.page())["layers"]] == [
+        "edges, first",
+        "after the sum",
+    ]
+    assert (
+        "edges, first, 16 by 16" in explorer.picture.alt
+        and "channel 0 of edges, first" in explorer.picture.alt
+    )
+
+
 def deep_net(size, convolutions, filters):
     layers = [L.Conv2D(filters, 3, padding="same", name=f"c{at}") for at in range(convolutions)]
     return keras.Sequential([keras.Input((size, size, 2)), *layers])

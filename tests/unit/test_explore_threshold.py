@@ -74,6 +74,7 @@ def test_description_says_the_counted_rates():
 
 def test_description_says_that_nobody_is_called_and_carries_the_tolerance():
     alt = explore_threshold(*COUNTED, threshold=1, tolerance=0.02).picture.alt
+    assert "At threshold 1 ± 0.02, prevalence 37.5 %" in alt
     assert "sensitivity 0.00 ± 0.02, specificity 1.00 ± 0.02, no one is called sick." in alt
     assert "ROC curve 0.77 ± 0.02" in alt
 
