@@ -146,7 +146,7 @@ class Board:
     def _open(self):
         import ipywidgets as widgets
 
-        self.line = widgets.HTML(_box("the first step takes longer: the net is being compiled"))
+        self.line = widgets.HTML(_line("the first step takes longer: the net is being compiled"))
         self.curves = widgets.HTML(self._svg())
         self.last = widgets.HTML(_box("no epoch has ended yet", STATUS))
         self.button = widgets.Button(
@@ -177,9 +177,7 @@ class Board:
         elif done is not None and done > self.first[1]:
             rate = (now - self.first[0]) / (done - self.first[1])
             text += f", about {_span(rate * (self.epochs - done))} to go"
-        share = f' value="{done / self.epochs:.4f}"' if done is not None else ""
-        bar = f'<progress{share} aria-label="training" style="width:100%;height:0.8em"></progress>'
-        self.line.value = _box(f"{bar}<br>{html.escape(text)}")
+        self.line.value = _line(text, None if done is None else done / self.epochs)
         self.curves.value = self._svg()
 
     def _svg(self):
@@ -196,12 +194,19 @@ class Board:
         return f'<div style="{BOX};display:flex;flex-wrap:wrap;gap:0.5rem">{panels}</div>'
 
 
-BOX = "background:#fff;color:#16191d;padding:0.2rem 0.5rem;line-height:1.4"
+BOX = "color-scheme:light;background:#fff;color:#16191d;padding:0.2rem 0.5rem;line-height:1.4"
 STATUS = ' role="status"'
 
 
 def _box(text, attribute=""):
     return f'<div style="{BOX}"{attribute}>{text}</div>'
+
+
+def _line(text, share=None):
+    """A bar for the share that is done, moving to and fro while it is not known, and the text beneath."""
+    value = "" if share is None else f' value="{share:.4f}"'
+    bar = f'<progress{value} aria-label="training" style="width:100%;height:0.8em"></progress>'
+    return _box(f"{bar}<br>{html.escape(text)}")
 
 
 def _panel(name, epochs, training, validation, rising):

@@ -71,6 +71,7 @@ def text(widget):
 
 def test_the_line_says_where_training_is_and_what_is_left(outputs, clock):
     board = Board(("auc",), 4, ALT)
+    assert text(board.line).startswith("the first step takes longer") and "value=" not in board.line.value
     clock[0] = 103  # the first step, which compiles
     assert board.due()
     board.step(1, 10, {"loss": 0.7, "auc": 0.5})
