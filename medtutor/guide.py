@@ -5,6 +5,7 @@ import dataclasses
 import html
 import importlib.metadata
 import json
+import logging
 import os
 import re
 import sys
@@ -274,12 +275,13 @@ _START_UP = re.compile(
 
 @contextlib.contextmanager
 def quiet_start():
-    """Keep TensorFlow's start-up report off the page, and nothing else.
+    """Keep TensorFlow's start-up report off the page, and later its advice on retracing; nothing else.
 
         with medtutor.quiet_start():
             import keras
 
-    Other lines on stderr are shown, and where the import fails, all are.
+    Other lines on stderr are shown, and where the import fails, all are. A chapter trains several nets, each
+    traced once, and TensorFlow takes them for one that is traced again and again: its log says errors only.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
@@ -290,6 +292,7 @@ def quiet_start():
         try:
             yield
             failed = False
+            logging.getLogger("tensorflow").setLevel(logging.ERROR)
         finally:
             sys.stderr.flush()
             os.dup2(stderr, 2)

@@ -10,6 +10,7 @@ LONG = 2000  # characters above which a text is shown in part
 SHOWN = 160  # characters of that part
 
 _PNG = re.compile(r"data:image/png;base64,[A-Za-z0-9+/=]+")
+_MEASURED = re.compile(r"/\* measured \*/.*?/\* end of measured \*/", re.DOTALL)
 _SIZE = r"(?:(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?|\.\d+)(?:e[-+]?\d+)?|nan|inf"
 _PLUS_MINUS = re.compile(r"±|\+/-")
 _VALUE = re.compile(rf"(?<![\w.])(?P<value>[-+]?(?:{_SIZE}))\s?%?\s?$", re.IGNORECASE)
@@ -146,8 +147,11 @@ def _tight(text):
 
 
 def without_pictures(text):
-    """`text` without the bytes of the PNGs inside it, which differ between machines; descriptions stay."""
-    return _PNG.sub("data:image/png;base64,(picture)", text)
+    """`text` without the bytes of the PNGs inside it, which differ between machines; descriptions stay.
+
+    Nor what an explorer holds of a trained net between `/* measured */` and `/* end of measured */`.
+    """
+    return _MEASURED.sub("(measured)", _PNG.sub("data:image/png;base64,(picture)", text))
 
 
 def without_startup_lines(text):

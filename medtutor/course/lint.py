@@ -750,9 +750,13 @@ def _is_artist(value):
 
 @rule
 def keras_is_reproducible(notebook):
-    """jit_compile=False in each compile, a seed before each model, BatchNormalization with its momentum."""
+    """jit_compile=False in each compile, a seed before each model, BatchNormalization with its momentum.
+
+    A function that returns the model it builds needs none: the seed belongs to those who call it.
+    """
     seeded = False
     for cell in notebook.code:
+        returned = {id(node.value) for node in cell.nodes if isinstance(node, ast.Return)}
         calls = sorted(cell.calls, key=lambda call: (call.lineno, call.col_offset))
         for call in calls:
             name = _dotted(call.func)
@@ -774,7 +778,7 @@ def keras_is_reproducible(notebook):
                 )
             if last == "set_random_seed":
                 seeded = True
-            if _builds_a_model(name):
+            if _builds_a_model(name) and id(call) not in returned:
                 if not seeded:
                     yield (
                         cell,

@@ -362,6 +362,14 @@ def test_seed_serves_one_model_only(tmp_path):
     assert said.startswith("cell 'added': keras.Model(…) is built without a seed")
 
 
+def test_a_function_that_returns_a_model_leaves_the_seed_to_its_caller(tmp_path):
+    builder = code("added", "def net():\n    return keras.Model(x, y)")
+    assert problems(tmp_path, with_cell(builder)) == []
+    trainer = code("added", "def net():\n    model = keras.Model(x, y)\n    return model.fit(x, y)")
+    [said] = problems(tmp_path, with_cell(trainer))
+    assert "keras.Model(…) is built without a seed" in said
+
+
 def test_command_prints_problems_and_fails(tmp_path, capsys):
     problems(tmp_path, with_cell(*text("It called 41 children sick.")))
     path = str(tmp_path / "01_edges.ipynb")
