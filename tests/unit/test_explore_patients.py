@@ -153,6 +153,20 @@ def test_mistakes_of_one_kind_can_be_looked_for(panel, kind, row):
         assert panel.row == row
 
 
+def test_on_the_way_to_a_mistake_no_other_slice_is_shown():
+    rows = []
+    panel = shown(
+        explore_patients(
+            dataset(y=(0, 0, 0, 1, 1, 1)),
+            predict,
+            lambda image: rows.append(int(image[0, 0, 0])) or half(image),
+        )
+    )
+    for _ in range(2):
+        panel._to_mistake()
+    assert rows == [3, 4, 5] and (panel.patient.value, panel.slice.value) == ("a", 3)
+
+
 def test_a_model_without_mistakes_is_said_to_have_none():
     truth = (P >= 0.5).astype(int)
     panel = shown(explore_patients(dataset(y=truth), predict))
@@ -270,8 +284,8 @@ def test_a_heat_function_cannot_change_the_data():
         image[:] = 7
         return image[..., 0]
 
-    shown(explore_patients(data, predict, spoils))
-    assert (data.x == before).all()
+    panel = shown(explore_patients(data, predict, spoils))
+    assert (data.x == before).all() and "Heat map: 0 to 7." in text(panel.said)
 
 
 def test_images_without_channels_reach_the_model_as_they_are():

@@ -159,7 +159,7 @@ def test_a_wild_first_step_does_not_flatten_what_follows():
 
 def test_the_running_epoch_goes_on_from_where_the_last_one_ended(outputs):
     board = Board(("loss",), 4, ALT)
-    board.step(1, 2, {"loss": 1.0})
+    board.step(1, 2, {"loss": 0.7})
     epoch(board, 1, loss=0.8)
     board.step(1, 2, {"loss": 0.6})
     rising, falling, _ = points(board.curves.value, "polyline")
@@ -204,9 +204,10 @@ def test_an_interrupt_within_the_first_epoch_leaves_a_word(outputs):
     assert "Interrupted before the first epoch had ended." in outputs[0].held[-1]["text/html"]
 
 
-def test_where_nobody_looks_on_only_the_picture_is_shown(outputs, monkeypatch):
+def test_where_nobody_looks_on_only_the_picture_is_shown(outputs, monkeypatch, clock):
     monkeypatch.setattr(training, "someone_looks_on", lambda: False)
     board = Board(("loss",), 9, ALT)
+    clock[0] += 60
     assert outputs == [] and not board.due()
     epoch(board, 1, loss=1.0)
     board.validating()
