@@ -146,9 +146,10 @@ function plot(name, xWord, yWord) {
     ...yTicks,
     text(across(0.5), up(0) + 34, xWord),
     yTitle,
-    ...dashes.flatMap(({ line: dash, word }) => [dash, word]),
+    ...dashes.map(({ line: dashed }) => dashed),
     curve,
     cross,
+    ...dashes.map(({ word }) => word),
     best,
     dot,
   );
@@ -160,9 +161,10 @@ function place(mark, x, y, side = 0) {
   else mark.setAttribute("d", `M${across(x)} ${up(y) - side}l${side} ${side}l${-side} ${side}l${-side} ${-side}z`);
 }
 
-function dash({ line, word }, y, content, below) {
+/* A level line with words above it, at the end where the curve is not. */
+function dash({ line, word }, y, content, left) {
   line.setAttribute("d", path([[0, y], [1, y]]));
-  dress(word, { x: across(1) - 4, y: up(y) + (below ? 13 : -5) });
+  dress(word, { x: left ? across(0) + 4 : across(1) - 4, y: up(y) - 5, "text-anchor": left ? "start" : "end" });
   word.textContent = content;
 }
 
@@ -195,7 +197,7 @@ function render({ model, el }) {
   const toImplied = button("from the cost");
   const reset = button("Reset");
   const plots = {
-    roc: plot("ROC curve; the table has the marked point's values", "1 − specificity (false alarm rate)", "sensitivity"),
+    roc: plot("ROC curve; the table has the marked point's values", "1 − specificity", "sensitivity"),
     pr: plot("Precision-recall curve; the table has the marked point's values", "recall (sensitivity)", "precision (PPV)"),
     cost: plot("Expected cost at every threshold; the table has the marked values", "threshold", ""),
   };
@@ -299,7 +301,7 @@ function render({ model, el }) {
 
   function drawRoc() {
     const { curve, dashes } = plots.roc;
-    titles.roc.textContent = `ROC   AUROC ${decimals(auroc(roc), 3)}`;
+    titles.roc.textContent = `ROC curve   AUROC ${decimals(auroc(roc), 3)}`;
     curve.setAttribute("d", path(roc.map(({ se, fa }) => [fa, se])));
     dashes[0].line.setAttribute("d", path([[0, 0], [1, 1]]));
   }
@@ -307,9 +309,9 @@ function render({ model, el }) {
   function drawPr(prevalence) {
     const { curve, dashes, best: diamond } = plots.pr;
     const points = prPoints(roc, prevalence);
-    titles.pr.textContent = `precision–recall   at ${share(prevalence)}, AP ${decimals(averagePrecision(points), 3)}`;
+    titles.pr.textContent = `PR curve at ${share(prevalence)}   AP ${decimals(averagePrecision(points), 3)}`;
     curve.setAttribute("d", path(points.map(({ recall, precision }) => [recall, precision])));
-    dash(dashes[0], prevalence, "all called sick", prevalence > 0.5);
+    dash(dashes[0], prevalence, "all called sick", true);
     const { ppv } = judge(rates[best.low], prevalence, 1);
     diamond.setAttribute("visibility", ppv === null ? "hidden" : "visible");
     if (ppv !== null) place(diamond, rates[best.low].se, ppv, 9);
@@ -321,8 +323,8 @@ function render({ model, el }) {
     for (const [at, tick] of yTicks.entries()) tick.textContent = decimals((at * top) / 2, top < 10 ? 2 : 0);
     const bends = [...best.costs.entries()].filter(([at, cost]) => cost !== best.costs[at - 1] || cost !== best.costs[at + 1]);
     curve.setAttribute("d", path(bends.map(([at, cost]) => [at / STEPS, cost / top])));
-    dash(dashes[0], costAll / top, "all called sick", costAll <= costNone);
-    dash(dashes[1], costNone / top, "none called sick", costAll > costNone);
+    dash(dashes[0], costAll / top, "all called sick", false);
+    dash(dashes[1], costNone / top, "none called sick", true);
     place(diamond, (best.low + best.high) / 2 / STEPS, best.cost / top, 9);
   }
 
