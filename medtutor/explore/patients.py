@@ -288,19 +288,25 @@ def compose(grey, heat=None, alpha=1.0, mask=None):
     in its cover;  mask (h, w): white around it, black around the white.
     """
     zoom = max(1, SIDE // max(grey.shape))
-    pixels = np.repeat(np.clip(_zoomed(grey, zoom), 0, 1)[..., None], 3, -1)
+    pixels = _zoomed(np.repeat(np.clip(grey, 0, 1).astype("float32")[..., None], 3, -1), zoom)
     if heat is not None and heat.max() > 0:
         rows, columns = (np.arange(n) * m // n for n, m in zip(pixels.shape[:2], heat.shape, strict=True))
-        over = heat_colours()(heat[np.ix_(rows, columns)] / heat.max())
-        cover = alpha * over[..., 3:]
-        pixels = pixels * (1 - cover) + over[..., :3] * cover
+        over = heat_colours()(heat / heat.max()).astype("float32")[np.ix_(rows, columns)]
+        pixels += alpha * over[..., 3:] * (over[..., :3] - pixels)
     if mask is not None:
         inside = _zoomed(np.asarray(mask) > 0, zoom)
         white = _grown(inside, 2)
         pixels[_grown(white, 1) & ~inside] = 0
         pixels[white & ~inside] = 1
     file = io.BytesIO()
-    imsave(file, np.ascontiguousarray(pixels), format="png", metadata={"Software": None})
+    fast = {"compress_level": 1}
+    imsave(
+        file,
+        (255 * pixels).round().astype("uint8"),
+        format="png",
+        metadata={"Software": None},
+        pil_kwargs=fast,
+    )
     return file.getvalue()
 
 
