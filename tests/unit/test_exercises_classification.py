@@ -20,7 +20,7 @@ from medtutor.exercises.verdict import _shown
 NAMES = [name for name in names() if find(name).__module__ == classification.__name__]
 MISTAKES = [(name, mistake.name) for name in NAMES for mistake in find(name).mistakes]
 LAWS = [(name, law.statement) for name in NAMES for law in find(name).laws]
-SEEDS = range(6)
+SEEDS = range(4)
 
 
 def the_mistake(name, mistake):
@@ -291,10 +291,10 @@ def test_block_is_tried_without_a_project_and_with_a_matrix():
     assert {(), (3, 3), (4, 2)} <= set(seen)
 
 
-@pytest.mark.parametrize("missing, said", [(0, "sick"), (1, "well")])
-def test_solution_names_the_class_that_is_missing(missing, said):
-    with pytest.raises(ValueError, match=f"{said} case .*y has none"):
-        find("sensitivity_specificity")(np.full(4, missing), np.array([0, 1, 1, 0]))
+@pytest.mark.parametrize("there, said", [(0, "sensitivity .* sick case"), (1, "specificity .* well case")])
+def test_solution_names_the_class_that_is_missing(there, said):
+    with pytest.raises(ValueError, match=f"^{said} .*y has none"):
+        find("sensitivity_specificity")(np.full(4, there), np.array([0, 1, 1, 0]))
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError, AssertionError])
