@@ -82,11 +82,11 @@ class Page:
             f"<body><main>\n{self._inner(1)}</main></body></html>\n"
         )
 
-    def markdown(self):
-        """The page as Markdown; what was given as text stays text."""
-        lines = [f"# {_md(self.title)}", *(f"**{_md(mark)}**" for mark in self.marks)]
+    def markdown(self, level=1):
+        """The page as Markdown, its title a heading of `level`; what was given as text stays text."""
+        lines = [f"{'#' * level} {_md(self.title)}", *(f"**{_md(mark)}**" for mark in self.marks)]
         for heading, items in self.sections:
-            lines.append(f"## {_md(heading)}")
+            lines.append(f"{'#' * (level + 1)} {_md(heading)}")
             rows = [f"| **{_md(one[0])}** | {_md(one[1])} |" for one in items if isinstance(one, tuple)]
             if rows:
                 lines.append("\n".join(["| | |", "|---|---|", *rows]))
@@ -132,7 +132,7 @@ class ModelCard(Page):
     """What must be known about a model; of `model_card`."""
 
     def _repr_markdown_(self):
-        return self.markdown()
+        return self.markdown(4)  # below the headings of the notebook around it
 
 
 def findings(

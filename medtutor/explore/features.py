@@ -1,6 +1,7 @@
 """The feature explorer: layer, feature map, and the patch of the image behind each of its pixels."""
 
 import base64
+import re
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -15,6 +16,13 @@ SHOWN = set(
     "Conv2D DepthwiseConv2D SeparableConv2D Conv2DTranspose UpSampling2D MaxPooling2D AveragePooling2D Add "
     "Concatenate".split()
 )  # layers that change what can be seen, chosen where the reader chose none
+KINDS = {
+    "Conv2D": "convolution",
+    "Conv2DTranspose": "transposed convolution",
+    "MaxPooling2D": "pooling",
+    "AveragePooling2D": "mean pooling",
+    "Add": "sum",
+}
 MOST_LAYERS = 8
 MOST_IMAGES = 12
 
@@ -25,7 +33,8 @@ def explore_features(model, images, *, layers=None, titles=(), channels=8, contr
     model      Keras model, Sequential or Functional, with one image input of known size
     images     (n, rows, columns, channels) or one image (rows, columns, channels), finite
     layers     names of layers with maps (None, h, w, f), in order, or {what to call it: name}; default:
-               convolutions, poolings, sums and joints, evenly thinned out where there are many
+               convolutions, poolings, sums and joints, evenly thinned out where there are many; those that
+               Keras named are counted by kind, "convolution 1"
     titles     a name for each image
     channels   how many of each map, the first ones, or their numbers, e.g. (0, 3, 7)
     contrasts  a name for each channel of the images, e.g. ("T1", "FLAIR"); the reader chooses which is drawn
@@ -42,7 +51,8 @@ def explore_features(model, images, *, layers=None, titles=(), channels=8, contr
     contrasts = _names("contrasts", contrasts, images.shape[-1], "channel")
     chosen = _chosen(model, layers, channels, len(images))
     inside = _Inside(model, [layer_output(model, layer) for layer in chosen], images)
-    labels = layers if isinstance(layers, dict) else [layer.name for layer in chosen]
+    name = _label if layers is None else lambda model, layer: layer.name
+    labels = layers if isinstance(layers, dict) else [name(model, layer) for layer in chosen]
     told = [
         _told(str(label), layer, receptive_field(model, layer), maps, channels)
         for label, layer, maps in zip(labels, chosen, inside.maps, strict=True)
@@ -176,6 +186,18 @@ def _numbers(channels, f, name):
 # ---- what the page is told ----
 
 
+def _label(model, layer):
+    """The layer's name; for one that Keras made up, "conv2d_160", its number of its kind, "convolution 6"."""
+
+    def made_up(other):
+        return re.sub(r"_\d+$", "", other.name).replace("_", "") == type(other).__name__.lower()
+
+    if not made_up(layer):
+        return layer.name
+    alike = [other for other in model.layers if type(other) is type(layer) and made_up(other)]
+    return f"{KINDS.get(type(layer).__name__, type(layer).__name__)} {1 + alike.index(layer)}"
+
+
 def _told(label, layer, field, maps, channels):
     """A layer for the page; a map's value is (byte - zero) * step."""
     of = maps.shape[-1]
@@ -210,8 +232,7 @@ def _words(layer):
     strided = f", stride {stride[0]}" if tuple(stride) != (1, 1) else ""
     if hasattr(layer, "kernel_size"):
         size = " × ".join(map(str, layer.kernel_size))
-        name = {"Conv2D": "convolution", "Conv2DTranspose": "transposed convolution"}.get(kind, kind)
-        return f"{size} {name}{strided}{then}"
+        return f"{size} {KINDS.get(kind, kind)}{strided}{then}"
     if kind in ("MaxPooling2D", "AveragePooling2D"):
         what = "largest" if kind == "MaxPooling2D" else "mean"
         return f"the {what} of {' × '.join(map(str, layer.pool_size))}{strided}"

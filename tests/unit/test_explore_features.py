@@ -149,6 +149,20 @@ def test_layers_are_called_what_the_reader_calls_them():
     )
 
 
+def test_layers_that_keras_named_are_counted_by_kind():
+    L.Conv2D(1, 1), L.MaxPooling2D()  # so that Keras counts from a number that no reader could know
+    x = image = keras.Input((8, 8, 2))
+    for _ in range(2):
+        x = L.MaxPooling2D()(L.Conv2D(3, 3, padding="same")(x))
+    model = keras.Model(image, L.Conv2D(2, 1, name="last_look")(x))
+    state = state_of(explore_features(model, pictures(1, 8)).page())
+    counted = ["convolution 1", "pooling 1", "convolution 2", "pooling 2", "last_look"]
+    assert [layer["name"] for layer in state["layers"]] == counted
+    own = model.layers[3].name
+    state = state_of(explore_features(model, pictures(1, 8), layers=[own]).page())
+    assert [layer["name"] for layer in state["layers"]] == [own]
+
+
 def deep_net(size, convolutions, filters):
     layers = [L.Conv2D(filters, 3, padding="same", name=f"c{at}") for at in range(convolutions)]
     return keras.Sequential([keras.Input((size, size, 2)), *layers])
