@@ -172,6 +172,6 @@ def grad_cam(model, image, layer):
     """
     inside = keras.Model(model.input, [layer.output, model.output])
     with tf.GradientTape() as tape:
-        A, z = inside(image[None])
+        A, z = inside(image[None], training=False)
     alpha = ops.mean(tape.gradient(z, A), axis=(1, 2), keepdims=True)
     return np.array(ops.relu(ops.sum(alpha * A, axis=-1))[0])

@@ -8,13 +8,14 @@ import pytest
 import medtutor
 
 ROOT = Path(medtutor.__file__).resolve().parent.parent
-REUSED = {"01_convolution": "convolution"}
+REUSED = {"01_convolution": "convolution", "02_classification": "classification"}
 AHEAD = {"05_entity_recognition": "crf"}  # modules that are there before their chapters
 
 
 def functions(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    return {node.name: ast.unparse(node) for node in tree.body if isinstance(node, ast.FunctionDef)}
+    kinds = ast.FunctionDef, ast.ClassDef
+    return {node.name: ast.unparse(node) for node in tree.body if isinstance(node, kinds)}
 
 
 @pytest.mark.parametrize("chapter", REUSED)

@@ -179,6 +179,13 @@ def test_the_threshold_decides_what_is_a_mistake():
     assert panel.next_mistake(0, (0,)) == 5
 
 
+def test_a_slice_on_the_threshold_is_called_sick():
+    panel = shown(explore_patients(dataset(), predict, threshold=0.9))  # the p of the slice shown
+    panel.shows_truth.value = True
+    assert "p = 0.90: called sick, as p is at least 0.90." in text(panel.said)
+    assert text(panel.said).endswith("Truth: sick: rightly called sick.")
+
+
 def test_the_functions_are_asked_lazily_and_once():
     asked = []
 

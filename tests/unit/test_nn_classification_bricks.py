@@ -4,7 +4,9 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from scipy.special import expit
 
+from medtutor.course.build import ROOT, read_source
 from medtutor.nn import classification as nn
 
 
@@ -47,7 +49,8 @@ def test_the_brick_is_convolution_norm_and_relu():
     kernel, gamma, beta, mean, variance = brick.get_weights()
     x = noise(1, 2, 5, 4, 3)
     wanted = (x @ kernel[0, 0] - mean) / np.sqrt(variance + 1e-3) * gamma + beta
-    np.testing.assert_allclose(brick(x, training=False), np.maximum(wanted, 0), atol=1e-5)
+    for called in (brick(x, training=False), brick(x)):  # Grad-CAM calls its net without a word on training
+        np.testing.assert_allclose(called, np.maximum(wanted, 0), atol=1e-5)
     assert (wanted < 0).any() and (wanted > 0).any()
 
 
@@ -77,9 +80,9 @@ def test_the_head_drops_features_in_training_only():
     model = keras.Model(image, nn.head(image))
     model.set_weights([np.ones((400, 1)), np.zeros(1)])
     ones = np.ones((1, 1, 1, 400), "float32")
-    assert float(model(ones, training=False)[0, 0]) == 400
-    kept = float(model(ones, training=True)[0, 0]) * 0.7  # what is kept is divided by 0.7
-    assert 0.55 * 400 < kept < 0.85 * 400
+    assert float(model(ones, training=False)[0, 0]) == float(model(ones)[0, 0]) == 400
+    kept = [0.7 * float(model(ones, training=True)[0, 0]) for _ in range(5)]  # what is kept is divided by 0.7
+    assert all(0.55 * 400 < number < 0.85 * 400 for number in kept) and len(set(kept)) > 1
 
 
 def test_a_residual_block_adds_what_came_before_the_last_relu():
@@ -111,6 +114,65 @@ def test_pooling_overlaps_in_alexnet_alone():
     for make, window, step in ((nn.small_alexnet, 3, 2), (nn.small_vgg, 2, 2), (nn.small_resnet, 2, 2)):
         pools = [layer for layer in make().layers if isinstance(layer, layers.MaxPooling2D)]
         assert {(pool.pool_size[0], pool.strides[0]) for pool in pools} == {(window, step)}
+
+
+def test_occlusion_of_an_image_that_is_not_square_by_brute_force():
+    image, weights = np.abs(noise(5, 10, 8, 2)) + 1, noise(6, 10, 8, 2)
+
+    def predict(x):
+        return (x * weights).sum((1, 2, 3))
+
+    found = nn.occlusion(predict, image, size=4, step=2)
+    assert found.shape == (5, 4)
+    for row, column in np.ndindex(5, 4):
+        covered = image.copy()
+        for i, j in np.ndindex(10, 8):
+            if -2 <= i - (2 * row + 1) < 2 and -2 <= j - (2 * column + 1) < 2:
+                covered[i, j] = 0
+        fall = float(predict(image[None])[0] - predict(covered[None])[0])
+        assert found[row, column] == pytest.approx(max(fall, 0), abs=1e-4)
+    assert (found == 0).any() and (found > 0).any()
+
+
+def test_grad_cam_weighs_each_map_by_the_mean_of_its_gradient_on_an_image_that_is_not_square():
+    pixel = keras.Input((4, 6, 2))
+    maps = layers.Conv2D(2, 1, use_bias=False)(pixel)
+    model = keras.Model(pixel, layers.Dense(1, use_bias=False)(layers.Flatten()(maps)))
+    gradients = noise(8, 4, 6, 2)
+    model.set_weights([np.eye(2).reshape(1, 1, 2, 2), gradients.reshape(-1, 1)])  # the maps are the image
+    image = noise(9, 4, 6, 2)
+    by_hand = np.maximum((image * gradients.mean((0, 1))).sum(-1), 0)
+    np.testing.assert_allclose(nn.grad_cam(model, image, model.layers[1]), by_hand, atol=1e-6)
+
+
+def flat():
+    """A net without chance in it: its logit is 0 before training, and each pixel has a weight of its own."""
+    image = keras.Input((4, 4, 1))
+    return keras.Model(image, layers.Dense(1, kernel_initializer="zeros")(layers.Flatten()(image)))
+
+
+def test_training_shows_the_net_what_augment_makes_and_nothing_else():
+    x, y = noise(10, 64, 4, 4, 1), np.arange(64) % 2
+    model, _ = nn.train_net(flat, x, y, epochs=2, augment=lambda x, rng: 0 * x)
+    assert not model.get_weights()[0].any()  # a pixel that is always 0 moves no weight
+
+
+def test_the_seed_decides_which_images_make_a_batch():
+    x, y = noise(10, 40, 4, 4, 1), np.arange(40) % 2  # one batch an epoch: Keras has no order to shuffle
+    a, b, c = (
+        nn.train_net(flat, x, y, epochs=3, seed=seed, augment=lambda x, rng: x)[0].get_weights()[0]
+        for seed in (0, 0, 1)
+    )
+    np.testing.assert_allclose(a, b, atol=1e-6)
+    assert np.abs(a - c).max() > 1e-4
+
+
+def test_validation_patients_are_judged_after_each_epoch():
+    x, y = noise(10, 96, 4, 4, 1), np.arange(96) % 2
+    model, history = nn.train_net(flat, x[:64], y[:64], epochs=2, validation_data=(x[64:], y[64:, None]))
+    z = nn.logits(model, x[64:])
+    by_hand = np.mean(np.logaddexp(0, np.where(y[64:] == 1, -z, z)))
+    assert len(history["val_loss"]) == 2 and history["val_loss"][-1] == pytest.approx(by_hand, rel=1e-4)
 
 
 @pytest.fixture(scope="module")
@@ -154,30 +216,17 @@ def test_logits_are_those_of_prediction_not_of_training(trained):
     assert np.abs(z - np.array(model(x, training=True))[:, 0]).max() > 0.1
 
 
-def test_occlusion_of_an_image_that_is_not_square_by_brute_force():
-    image, weights = np.abs(noise(5, 10, 8, 2)) + 1, noise(6, 10, 8, 2)
-
-    def predict(x):
-        return (x * weights).sum((1, 2, 3))
-
-    found = nn.occlusion(predict, image, size=4, step=2)
-    assert found.shape == (5, 4)
-    for row, column in np.ndindex(5, 4):
-        covered = image.copy()
-        for i, j in np.ndindex(10, 8):
-            if -2 <= i - (2 * row + 1) < 2 and -2 <= j - (2 * column + 1) < 2:
-                covered[i, j] = 0
-        fall = float(predict(image[None])[0] - predict(covered[None])[0])
-        assert found[row, column] == pytest.approx(max(fall, 0), abs=1e-4)
-    assert (found == 0).any() and (found > 0).any()
-
-
-def test_grad_cam_weighs_each_map_by_the_mean_of_its_gradient_on_an_image_that_is_not_square():
-    pixel = keras.Input((4, 6, 2))
-    maps = layers.Conv2D(2, 1, use_bias=False)(pixel)
-    model = keras.Model(pixel, layers.Dense(1, use_bias=False)(layers.Flatten()(maps)))
-    gradients = noise(8, 4, 6, 2)
-    model.set_weights([np.eye(2).reshape(1, 1, 2, 2), gradients.reshape(-1, 1)])  # the maps are the image
-    image = noise(9, 4, 6, 2)
-    by_hand = np.maximum((image * gradients.mean((0, 1))).sum(-1), 0)
-    np.testing.assert_allclose(nn.grad_cam(model, image, model.layers[1]), by_hand, atol=1e-6)
+def test_the_deployed_function_scales_halves_and_calibrates_a_scan_as_by_hand():
+    image = keras.Input((32, 32, 2))
+    model = fixed(keras.Model(image, nn.head(image)))
+    weights, bias = model.get_weights()
+    names = {"np": np, "normalise": nn.normalise, "shrink": nn.shrink, "sigmoid": expit, "T": 3.0}
+    names |= {"again": model, "logits": lambda model, x: np.asarray(model(x))[:, 0]}
+    cells = read_source(ROOT / "notebooks" / "source" / "02_classification.py").notebook.cells
+    exec(next(cell.source for cell in cells if cell.id == "package-code"), names)
+    scan = noise(7, 64, 64, 2)
+    x = (scan - scan.mean((0, 1))) / scan.std((0, 1))
+    halved = (x[::2, ::2] + x[::2, 1::2] + x[1::2, ::2] + x[1::2, 1::2]) / 4
+    by_hand = expit((halved.max((0, 1)) @ weights + bias) / 3)
+    assert names["tumour_probability"](scan) == pytest.approx(by_hand.item(), abs=1e-5)
+    assert names["tumour_probability"](5 * scan + 2) == pytest.approx(by_hand.item(), abs=1e-4)
