@@ -35,6 +35,7 @@ READABLE = re.compile(r"(?=.{1,64}$)[a-z0-9]+(?:-[a-z0-9]+)*")
 EXERCISE = re.compile(r"# exercise:\s*(\S*)\s*")
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 FRAME = re.compile(r"Cell In\[(\d+)\], line (\d+)")
+NOTES = "notes"  # tag of a text cell that only the instructor's edition has
 
 
 class BuildError(Exception):
@@ -108,11 +109,12 @@ def find_name(asked, names, what="chapter"):
 # Source to notebook
 
 
-def read_source(path, exercise=None):
+def read_source(path, exercise=None, notes=False):
     """The chapter source at `path` as a notebook that has not been run.
 
     exercise  what stands for a line "# exercise: NAME" in the notebook: a function from the name to its text;
               default medtutor.exercises.stub
+    notes     whether to keep the text cells with the tag "notes", which are for the one who teaches
     Raises BuildError with file, line and remedy for what an author can get wrong.
     """
     import jupytext
@@ -148,8 +150,18 @@ def read_source(path, exercise=None):
                 f"{where}: this is a {cell.cell_type} cell; a chapter has markdown and code cells"
             )
         made.id = cell_id
-        source.notebook.cells.append(made)
+        if not _is_note(made, where) or notes:
+            source.notebook.cells.append(made)
     return source
+
+
+def _is_note(cell, where):
+    tagged = NOTES in cell.metadata.get("tags", ())
+    if tagged and cell.cell_type == "code":
+        raise BuildError(
+            f'{where}: the tag "{NOTES}" is for text that only the one who teaches sees; this cell is code'
+        )
+    return tagged
 
 
 def _find_header(written, start, cell_id, path):
@@ -266,12 +278,13 @@ class _Stderr(Exception):
     pass
 
 
-def execute(source, folder, progress=None, timeout=CELL_TIMEOUT):
+def execute(source, folder, progress=None, timeout=CELL_TIMEOUT, cells=None):
     """Run a source's notebook in a fresh kernel and put the outputs in; returns the seconds it took.
 
     folder    where the kernel works (notebooks/)
     progress  told of each cell: progress.cell(number, count, id)
     timeout   seconds a cell may take
+    cells     a dict that gets the seconds of each code cell by its id
     Raises BuildError naming cell, line and error for a cell that raises, writes to stderr, takes too long or
     kills its kernel.
     """
@@ -287,6 +300,8 @@ def execute(source, folder, progress=None, timeout=CELL_TIMEOUT):
             progress.cell(cell_index + 1, count, cell.id)
 
     def executed(cell, cell_index, execute_reply):
+        if cells is not None:
+            cells[cell.id] = time.perf_counter() - current["started"]
         raised = any(output.output_type == "error" for output in cell.outputs)
         if not raised and _stderr(cell):  # a bad %magic writes to stderr and leaves no error
             raise _Stderr
@@ -654,20 +669,26 @@ def run_time(names=(), root=ROOT, runs=3, out=None):
         raise BuildError(f"runs is {runs}; use 1 or more, 3 give a median")
     for chapter in _some(names, root):
         try:
-            seconds = []
+            seconds, cells = [], []
             for turn in range(runs):
+                cells.append({})
                 with Progress(f"{chapter.name} (run {turn + 1} of {runs})", out) as progress:
-                    seconds.append(execute(read_source(chapter.source), chapter.notebook.parent, progress))
+                    source, folder = read_source(chapter.source), chapter.notebook.parent
+                    seconds.append(execute(source, folder, progress, cells=cells[-1]))
         except BuildError as error:
             print(f"{error}\n{chapter.name} is not timed", file=out)
             return 1
-        remember(chapter.name, seconds, root)
+        remember(chapter.name, seconds, root, cells)
         print(f"{chapter.name}  {statistics.median(seconds):.1f} s, median of {runs}", file=out)
     return 0
 
 
-def remember(name, seconds, root=ROOT):
-    """Write one chapter's measured seconds into notebooks/measured.json and leave the others' as they are."""
+def remember(name, seconds, root=ROOT, cells=()):
+    """Write one chapter's measured seconds into notebooks/measured.json and leave the others' as they are.
+
+    cells  for each run {cell id: seconds}; the cells that take a second or more are kept, for the minute
+           marks of the instructor's edition
+    """
     path = Path(root) / "notebooks" / "measured.json"
     try:
         measured = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
@@ -680,6 +701,9 @@ def remember(name, seconds, root=ROOT):
         "runs": len(seconds),
         "cores": _cores(),
     }
+    medians = {cell: statistics.median(run[cell] for run in cells) for cell in (cells[0] if cells else ())}
+    if slow := {cell: round(median, 1) for cell, median in medians.items() if median >= 1}:
+        measured[name]["cells"] = slow
     lines = [f" {json.dumps(key)}: {json.dumps(measured[key])}" for key in sorted(measured)]
     path.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8", newline="\n")
 

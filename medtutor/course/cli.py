@@ -18,6 +18,7 @@ SUMMARIES = {
     "faults": "plant faults in a copy and list which the tests and notebooks catch",
     "study": "run long experiments and keep their results; --check finds stale ones",
     "data": "list, fetch and verify the published sets; keep the manifest of shipped files",
+    "instructor": "write a chapter with solutions, usual mistakes, hints, speaker notes and minute marks",
 }
 
 
@@ -177,9 +178,36 @@ def _faults(words, root):
     )
 
 
+def _instructor(words, root):
+    parser = _parser(
+        "instructor",
+        """
+        Write the instructor's edition of chapters: each stub replaced by its solution, behind each check the
+        hints, the usual mistakes with the reply that each gets and how the check judges, the speaker notes of
+        the source (text cells with the tag "notes"), and at which minute a section begins, estimated from
+        words, lines of code and measured cells. It is made anew from the source each time.
+        """,
+        """
+        medtutor instructor                 all chapters that are ready, into build/instructor
+        medtutor instructor 3 --run         chapter 3, executed; exit code 1 if a check is not green
+        medtutor instructor 3 --check       say whether all its checks are green, in seconds
+        """,
+    )
+    parser.add_argument("chapters", nargs="*", metavar="NN", help=CHAPTERS.replace("all", "those ready"))
+    parser.add_argument("--out", metavar="FOLDER", help="where to write (default build/instructor)")
+    parser.add_argument("--run", action="store_true", help="execute the edition and store its outputs")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; run only exercises, checks and what they need"
+    )
+    options = parser.parse_args(words)
+    from medtutor.course import instructor
+
+    return instructor.run_instructor(options.chapters, root, options.out, options.run, options.check)
+
+
 def _elsewhere(name, words):
     """A command whose module brings its own options."""
     return importlib.import_module(f"medtutor.course.{name}").main(words)
 
 
-OWN = {"build": _build, "time": _time, "faults": _faults}
+OWN = {"build": _build, "time": _time, "faults": _faults, "instructor": _instructor}

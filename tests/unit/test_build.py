@@ -229,7 +229,7 @@ def test_kernel_that_does_not_start_is_told(tmp_path, monkeypatch):
 def test_next_chapter_is_built_after_one_that_fails(tmp_path, monkeypatch):
     chapter_of(tmp_path, "# %%\n1\n", "01_wrong")
     good = chapter_of(tmp_path, '# %% id="one"\n1\n', "02_right")
-    monkeypatch.setattr(build, "execute", lambda *_: 12.34)
+    monkeypatch.setattr(build, "execute", lambda *_, **__: 12.34)
     out = io.StringIO()
     assert build.run_build(root=tmp_path, out=out) == 1
     assert "01_wrong is not built" in out.getvalue() and "02_right  built, ran 12.3 s" in out.getvalue()
@@ -470,7 +470,7 @@ def test_planted_source_keeps_the_outputs_of_the_cells_that_it_shares(tmp_path):
 def test_time_stores_the_median_beside_what_was_measured_before(tmp_path, monkeypatch):
     chapter_of(tmp_path)
     seconds = iter([9.0, 12.34, 11.0])
-    monkeypatch.setattr(build, "execute", lambda *_: next(seconds))
+    monkeypatch.setattr(build, "execute", lambda *_, **__: next(seconds))
     monkeypatch.setattr(build, "_cores", lambda: 2)
     measured = tmp_path / "notebooks" / "measured.json"
     other = '{"02_other": {"seconds": 1.5, "fastest": 1.0, "slowest": 2.0, "runs": 3, "cores": 2}}'
@@ -483,6 +483,14 @@ def test_time_stores_the_median_beside_what_was_measured_before(tmp_path, monkey
         "}\n"
     )
     assert not (tmp_path / "notebooks" / "01_tiny.ipynb").exists()
+
+
+def test_time_keeps_the_cells_that_take_a_second(tmp_path):
+    (tmp_path / "notebooks").mkdir()
+    runs = [{"quick": 0.1, "slow": 4.0}, {"quick": 0.2, "slow": 5.26}, {"quick": 3.0, "slow": 9.0}]
+    build.remember("01_tiny", [9.0], tmp_path, runs)
+    measured = json.loads((tmp_path / "notebooks" / "measured.json").read_text(encoding="utf-8"))
+    assert measured["01_tiny"]["cells"] == {"slow": 5.3}
 
 
 def test_measured_times_that_are_damaged_are_not_thrown_away(tmp_path):
@@ -511,3 +519,34 @@ def test_progress_names_each_cell_that_took_a_second(monkeypatch):
             progress.cell(number, 3, name)
             now[0] += seconds
     assert out.getvalue() == "01_tiny  cell 2 of 3  slow  4.2 s\n01_tiny  cell 3 of 3  last  1.5 s\n"
+
+
+# What only the one who teaches sees
+
+NOTES = """\
+# %% id="a"
+1
+
+# %% [markdown] id="a-notes" tags=["notes"]
+# Ask first.
+"""
+
+
+def test_notes_are_in_the_instructors_edition_only(tmp_path):
+    chapter = chapter_of(tmp_path, NOTES)
+    assert [cell.id for cell in read_source(chapter.source).notebook.cells] == ["a"]
+    with_notes = read_source(chapter.source, notes=True).notebook.cells
+    assert [(cell.id, cell.source) for cell in with_notes] == [("a", "1"), ("a-notes", "Ask first.")]
+
+
+def test_a_new_note_leaves_the_stored_notebook_true(tmp_path):
+    chapter = chapter_of(tmp_path, NOTES.split("\n\n")[0] + "\n")
+    store_unrun(chapter)
+    chapter_of(tmp_path, NOTES)
+    assert check(tmp_path)[0] == 0
+
+
+def test_code_is_no_note(tmp_path):
+    chapter = chapter_of(tmp_path, '# %% id="a" tags=["notes"]\n1\n')
+    with pytest.raises(BuildError, match='01_tiny.py:1: the tag "notes" is for text'):
+        read_source(chapter.source)
