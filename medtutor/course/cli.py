@@ -19,6 +19,7 @@ SUMMARIES = {
     "study": "run long experiments and keep their results; --check finds stale ones",
     "data": "list, fetch and verify the published sets; keep the manifest of shipped files",
     "instructor": "write a chapter with solutions, usual mistakes, hints, speaker notes and minute marks",
+    "grade": "run the exercises of notebooks that were handed in, into a table and a page a student",
 }
 
 
@@ -205,9 +206,56 @@ def _instructor(words, root):
     return instructor.run_instructor(options.chapters, root, options.out, options.run, options.check)
 
 
+def _grade(words, root):
+    parser = _parser(
+        "grade",
+        """
+        Grade the exercises of notebooks that were handed in. Each exercise of each student runs in a fresh
+        process, on inputs drawn for this run; what it returns is compared in another process, where no
+        student's code runs, by the check of the course. The table has one row a student and one column an
+        exercise: right, wrong, not tried (a blank stub), missing (no cell defines it), timeout, error (no
+        Python, or it ended its process), unreadable (no notebook). A point for each right one. "notes" says
+        what else was seen: a changed check, two definitions, a file that claims more than is so.
+
+        The cell with the exercise's id counts, else the one that defines its function. From the cells above
+        come those statements that give a name it needs a value; nothing else in the notebook is run.
+
+        What isolation promises: nothing that a student's code does can end the run or make a wrong answer
+        right by touching the check; it has no environment of yours, an empty folder to work in, and limits
+        of time, memory, processes and file size. On Linux with user namespaces (or as root) it has no network
+        and all it starts is killed with it; with Landlock (Linux 5.13) it can write nowhere else, and reads
+        neither the solutions nor your files outside Python's own folders. What it does not promise: this is
+        no sandbox against a determined attacker. On macOS and Windows, and where Linux forbids the above,
+        only a hook inside Python guards network and files, which hostile code can get around with your
+        rights. Grade strangers' files in a container, a virtual machine, or as a user of their own.
+        """,
+        """
+        medtutor grade submissions/*.ipynb --out grades.csv
+        medtutor grade submissions --chapter 1 --reports pages       a page for each student, too
+        medtutor grade anna.ipynb --seconds 20 --memory 2048         for a slow machine
+        """,
+    )
+    parser.add_argument("files", nargs="+", metavar="FILE", help="notebooks, or folders of them")
+    parser.add_argument("--out", default="grades.csv", metavar="FILE", help="the table (default grades.csv)")
+    parser.add_argument("--reports", metavar="FOLDER", help="write a page (HTML) for each student")
+    parser.add_argument("--chapter", metavar="NN", help="default: the one that most files are of")
+    parser.add_argument(
+        "--seconds", type=float, default=10, metavar="S", help="for all calls of one function (default 10)"
+    )
+    parser.add_argument(
+        "--memory", type=int, default=1024, metavar="MB", help="for one exercise (default 1024)"
+    )
+    parser.add_argument("--jobs", type=int, default=2, metavar="N", help="students at a time (default 2)")
+    parser.add_argument("--seed", type=int, metavar="N", help="draw the inputs of an earlier run again")
+    options = parser.parse_args(words)
+    from medtutor.course import grade
+
+    return grade.run_grade(root=root, **vars(options))
+
+
 def _elsewhere(name, words):
     """A command whose module brings its own options."""
     return importlib.import_module(f"medtutor.course.{name}").main(words)
 
 
-OWN = {"build": _build, "time": _time, "faults": _faults, "instructor": _instructor}
+OWN = {"build": _build, "time": _time, "faults": _faults, "instructor": _instructor, "grade": _grade}

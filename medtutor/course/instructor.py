@@ -35,13 +35,18 @@ FOR_YOU = "**For the one who teaches.**"
 
 def exercise_cells(path):
     """{cell id: name of the exercise} of a chapter source."""
-    found = {}
-    cells = build.read_source(path, exercise="# exercise: {}".format).notebook.cells
-    for cell in cells:
-        for line in cell.source.splitlines() if cell.cell_type == "code" else ():
-            if match := build.EXERCISE.fullmatch(line):
-                found[cell.id] = match[1]
-    return found
+    return asked_in(build.read_source(path, exercise="# exercise: {}".format).notebook.cells)
+
+
+def asked_in(cells):
+    """{cell id: name of the exercise} of cells in which exercises still stand as "# exercise: NAME"."""
+    return {
+        cell.id: match[1]
+        for cell in cells
+        if cell.cell_type == "code"
+        for line in cell.source.splitlines()
+        if (match := build.EXERCISE.fullmatch(line))
+    }
 
 
 def checked(source):

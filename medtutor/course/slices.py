@@ -15,7 +15,7 @@ import ast
 import re
 import symtable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 MAGIC = re.compile(r"^\s*(?:[\w, ]+=\s*)?[%!?].*|.*\?\s*$")
 
@@ -32,14 +32,10 @@ class Cell:
         """The source as Python sees it: a line that only IPython understands is blank."""
         return python_of(self.source)
 
-    @cached_property
+    @property
     def statements(self):
         """The top-level statements, none where the cell is not Python."""
-        try:
-            body = ast.parse(self.text).body
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            return []
-        return [Statement(node) for node in body]
+        return _statements(self.text)
 
     @cached_property
     def error(self):
@@ -52,6 +48,26 @@ class Cell:
             return SyntaxError(str(error) or "too deeply nested")
 
 
+@lru_cache(2000)  # the same cells come from every student
+def _statements(text):
+    try:
+        body = ast.parse(text).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return []
+    return [Statement(node, _lines_of(node, text)) for node in body]
+
+
+def _lines_of(node, text):
+    """The lines of a statement that has them for itself, else the statement written anew."""
+    lines = text.split("\n")
+    first = min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", ()))])
+    rest = lines[node.end_lineno - 1].encode()[node.end_col_offset :].strip()
+    if node.col_offset or rest:
+        return ast.unparse(node)
+    return "\n".join(lines[first - 1 : node.end_lineno])
+
+
+@lru_cache(2000)
 def python_of(source):
     """A cell's source with its magic lines (%, !, ?) blank; the lines keep their numbers."""
     try:
@@ -68,10 +84,10 @@ class Statement:
     reads   names of the notebook that it needs, those inside its functions too
     """
 
-    def __init__(self, node):
+    def __init__(self, node, text):
         self.node = node
         try:
-            scope = symtable.symtable(ast.unparse(node), "", "exec")
+            scope = symtable.symtable(text, "", "exec")
         except (SyntaxError, RecursionError):  # e.g. a top-level await
             gives, reads = _all_names(node)
         else:

@@ -212,7 +212,12 @@ def _unchanged(now, before):
 
 
 def line_of(error, function):
-    """The innermost line of the student's own code on the way to `error`, or ""."""
+    """The innermost line of the student's own code on the way to `error`, or "".
+
+    An error that comes from another process (`medtutor grade`) brings its line along.
+    """
+    if isinstance(line := getattr(error, "students_line", None), str):
+        return line
     home = getattr(inspect.unwrap(function), "__globals__", None)
     steps = [(f, number) for f, number in traceback.walk_tb(error.__traceback__) if f.f_globals is home]
     if not steps:
