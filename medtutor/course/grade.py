@@ -50,7 +50,7 @@ def run_grade(
     Raises BuildError where nothing can be graded. A file that is no notebook is a row like any other.
     """
     stream = stream or sys.stderr
-    _forget_the_working_folder(root)
+    _forget_the_working_folder()
     from medtutor.course.grading import report, submission
 
     paths = _files(files)
@@ -86,10 +86,10 @@ def run_grade(
     return 0
 
 
-def _forget_the_working_folder(root):
+def _forget_the_working_folder():
     """Python looks into the folder it was started in for modules; a student's json.py may lie there."""
     here = Path.cwd().resolve()
-    if here != Path(root).resolve():
+    if here != ROOT:
         sys.path[:] = [entry for entry in sys.path if entry and Path(entry).resolve() != here]
 
 
@@ -239,7 +239,7 @@ class _Judge:
         from medtutor.course.grading.result import Result
 
         told = {"path": str(each.path), "course": asdict(course), "limits": self.limits}
-        silence = threading.Timer(0, self.end)
+        silence, unreadable = threading.Timer(0, self.end), ""
         try:
             self.process.stdin.write(json.dumps(told) + "\n")
             self.process.stdin.flush()
@@ -251,7 +251,7 @@ class _Judge:
                 silence.cancel()
                 said = json.loads(line)
                 if "result" not in said:
-                    each.note = said.get("unreadable", "")
+                    each.note = unreadable = said.get("unreadable", "")
                     break
                 each.results.append(Result(**said["result"]))
         except (OSError, ValueError):
@@ -259,9 +259,9 @@ class _Judge:
             silence.cancel()
             each.note = "judging the file failed or took too long; what is missing was not judged"
         there = {result.exercise for result in each.results}
-        state, words = ("unreadable", each.note) if each.note else ("error", "not judged")
+        state = "unreadable" if unreadable else "error"
         each.results += [
-            Result(name, state if not there else "error", f"✗ {name}: {words}.", [])
+            Result(name, state, f"✗ {name}: {each.note}.", [])
             for name in course.exercises
             if name not in there
         ]
