@@ -208,7 +208,7 @@ class _Room:
         with self.lock:
             self.done += 1
             said = each.note or f"{report.points(each.results)} of {len(self.course.exercises)} right"
-            line = f"{self.done:3} of {len(self.graded)}  {report.safe(each.student)}  {said}"
+            line = f"{self.done:3} of {len(self.graded)}  {report.printable(each.student)}  {said}"
             print(f"{line}  {each.seconds:.1f} s", file=self.stream, flush=True)
 
 

@@ -17,7 +17,7 @@ import symtable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-MAGIC = re.compile(r"^\s*(?:[\w, ]+=\s*)?[%!?].*|.*\?\s*$")
+MAGIC = re.compile(r"\s*(?:\w[\w, ]*=\s*)?[%!?].*|.*\?\s*$")
 
 
 @dataclass(frozen=True)

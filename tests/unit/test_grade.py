@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import subprocess
 import sys
 
 import numpy as np
@@ -273,6 +274,36 @@ def test_a_folder_is_given_without_what_is_hidden_in_it(tmp_path):
     assert given == [(a, False), (os.path.join(a, "open"), True), (b, True)]
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux has subreapers")
+def test_what_students_leave_behind_is_ended_without_namespaces_too():
+    code = (
+        "import os, subprocess, sys, time\n"
+        "from medtutor.course.grading import isolation\n"
+        "isolation.adopt_orphans()\n"
+        "left = 'import os, time; os.fork() or (os.setsid(), os.fork(), time.sleep(77))'\n"
+        "subprocess.run([sys.executable, '-c', left])\n"
+        "isolation.end_orphans()\n"
+        "print([task for task in open('/proc/self/task/%d/children' % os.getpid())])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "[]\n", done.stderr
+
+
+def test_a_worker_that_talks_without_being_asked_has_to_wait():
+    text = "import os, json\ndef f():\n    text = json.dumps([0] * 10**5).encode()\n    while True:\n"
+    text += "        for fd in range(3, 9):\n            try:\n"
+    text += "                os.write(fd, len(text).to_bytes(8, 'big') + text)\n"
+    text += "            except OSError:\n                pass\n"
+    with judge.Worker(judge.Limits(seconds=1)) as made:
+        made.ask(None, judge.START)
+        assert made.ask(["define", [["cell", text, [0, 1]]], "f"], 30)[0] == "defined"
+        with pytest.raises((judge.Ended, judge.TimeUp)):
+            for _ in range(3):
+                made.ask(["call", 1, [], {}], 0.5)
+                assert made.came.qsize() <= 2
+            raise judge.Ended
+
+
 # Cells
 
 
@@ -453,6 +484,10 @@ def test_a_page_shows_hostile_text_as_text():
         hostile, "chapter 1", [Result("pad", "wrong", hostile, [hostile], hostile)], hostile, ["pad"]
     )
     assert "<script" not in page and "<img" not in page and page.count("&lt;script&gt;") == 6
+
+
+def test_a_name_that_commands_the_terminal_is_only_shown():
+    assert report.printable("\x1b[2Janna\n\r") == "?[2Janna??"
 
 
 def test_pages_of_students_with_like_names_do_not_overwrite_each_other():

@@ -465,7 +465,7 @@ CASES = [
     ),
     replies("starts programs", "wrong", "PermissionError", notes=("started another program",)),
     replies("interrupts", "wrong", "Interrupted."),
-    replies("kills its parent", "error|wrong", "its process|gave 5|PermissionError"),
+    replies("kills its parent", "error|wrong", "its process|gave 5|PermissionError|judging the file failed"),
     replies("seed 0 by heart", "wrong", "gave 0"),
 ]
 FILES = {

@@ -18,7 +18,7 @@ import sys
 
 LINUX = sys.platform.startswith("linux")
 NEW_MOUNTS, NEW_IPC, NEW_USER, NEW_PIDS, NEW_NET = 0x20000, 0x8000000, 0x10000000, 0x20000000, 0x40000000
-SET_PDEATHSIG, SET_DUMPABLE, SET_KEEPCAPS, SET_NO_NEW_PRIVS = 1, 4, 8, 38
+SET_PDEATHSIG, SET_DUMPABLE, SET_KEEPCAPS, SET_CHILD_SUBREAPER, SET_NO_NEW_PRIVS = 1, 4, 8, 36, 38
 READ_ANY_FILE = 1 << 2  # the capability DAC_READ_SEARCH
 NOBODY = 65534
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446
@@ -60,6 +60,30 @@ def keep_memory_private():
     """Refuse other processes of the same user a look into this one's memory; root may look anyway."""
     if LINUX:
         _prctl(SET_DUMPABLE, 0)
+
+
+def adopt_orphans():
+    """Become the parent of what a child leaves behind, so that `end_orphans` finds it."""
+    if LINUX:
+        _prctl(SET_CHILD_SUBREAPER, 1)
+
+
+def end_orphans(tries=50):
+    """Kill all children of this process, and theirs; for one that has no other children to keep."""
+    for _ in range(tries if LINUX else 0):
+        children = []
+        with contextlib.suppress(OSError):
+            for task in os.listdir("/proc/self/task"):
+                with open(f"/proc/self/task/{task}/children") as file:
+                    children += map(int, file.read().split())
+        if not children:
+            return
+        for child in children:
+            with contextlib.suppress(OSError):
+                os.kill(child, signal.SIGKILL)
+        for child in children:
+            with contextlib.suppress(OSError):
+                os.waitpid(child, 0)
 
 
 # Namespaces

@@ -65,17 +65,19 @@ class Ended(BaseException):
 class Worker:
     """The process that runs a student's code, seen from the judge; leaving `with` ends it."""
 
+    alone = False  # whether all children of this process are students' code
+
     def __init__(self, limits, modules=()):
         heavy = HEAVY & {name.partition(".")[0] for name in modules}
         self.limits = limits
         self.folder = os.path.realpath(tempfile.mkdtemp(prefix="medtutor-grade-"))
-        self.came = queue.Queue()
+        self.came, self.over = queue.Queue(2), False
         self.told = {
             "folder": self.folder,
             "here": str(HERE),
             "path": [entry for entry in sys.path if entry and os.path.isabs(entry)],
             "readable": _readable(),
-            "hidden": [str(PACKAGE / "exercises"), str(PACKAGE / "course")],
+            "hidden": _hidden(),
             "modules": list(modules),
             "memory": int(limits.memory) + (3072 if heavy else 0),
             "processes": 256 if heavy else 16,
@@ -113,10 +115,18 @@ class Worker:
         stream = self.process.stdout
         try:
             while (message := wire.read(stream)) is not None:
-                self.came.put(message)
+                self._hear(message)
         except (ValueError, OSError, MemoryError) as error:
-            self.came.put(["nonsense", str(error)])
-        self.came.put(None)
+            self._hear(["nonsense", str(error)])
+        self._hear(None)
+
+    def _hear(self, message):
+        """Keep a message until it is asked for; a worker that talks without being asked has to wait."""
+        while not self.over:
+            try:
+                return self.came.put(message, timeout=0.1)
+            except queue.Full:
+                pass
 
     def _write(self, raw):
         try:
@@ -170,6 +180,7 @@ class Worker:
 
     def end(self):
         """Kill the process and all that it started."""
+        self.over = True
         if hasattr(os, "killpg"):
             try:
                 os.killpg(self.process.pid, signal.SIGKILL)
@@ -180,6 +191,8 @@ class Worker:
             self.process.wait(10)
         except (OSError, subprocess.TimeoutExpired):
             pass
+        if self.alone:
+            isolation.end_orphans()
 
 
 def _environment(folder):
@@ -211,6 +224,13 @@ def _readable():
         elif os.path.exists(entry):
             found.append(entry)
     return list(dict.fromkeys(found))
+
+
+def _hidden():
+    """Where solutions are: in this package, and in every other copy of it that Python would find."""
+    copies = {PACKAGE, *(Path(entry).resolve() / "medtutor" for entry in sys.path if entry)}
+    parts = [str(copy / part) for copy in copies for part in ("exercises", "course")]
+    return [part for part in parts if os.path.isdir(part)]
 
 
 class Student:
@@ -410,6 +430,8 @@ def main():
     """Judge one notebook a line of stdin; -> a line of JSON for each exercise, then one without."""
     isolation.die_with_parent()
     isolation.keep_memory_private()
+    isolation.adopt_orphans()
+    Worker.alone = True
     outward = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 

@@ -36,6 +36,11 @@ def safe(cell):
     return f"'{words}" if words.startswith(FORMULA) or words.lstrip().startswith(FORMULA) else words
 
 
+def printable(text):
+    """A text that a terminal only shows: a file's name may hold commands to it."""
+    return "".join(each if each.isprintable() else "?" for each in text)
+
+
 def table(graded, exercises):
     """The CSV: one row a student, one column an exercise, points, total, and notes for the teacher.
 

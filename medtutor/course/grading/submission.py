@@ -15,7 +15,7 @@ from pathlib import Path
 
 from medtutor.course import slices
 
-LARGEST = 100 * 2**20  # bytes of a notebook file
+LARGEST = 32 * 2**20  # bytes of a notebook file
 
 
 class Unreadable(Exception):
@@ -91,6 +91,8 @@ def read(path):
     """The code cells of a notebook file, as StudentCells; Unreadable says why there are none."""
     path = Path(path)
     try:
+        if not path.is_file():
+            raise Unreadable("it is no file")
         if path.stat().st_size > LARGEST:
             raise Unreadable(f"the file has more than {LARGEST >> 20} MB; clear its outputs")
         raw = path.read_bytes()

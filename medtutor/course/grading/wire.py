@@ -15,7 +15,7 @@ import types
 
 import numpy as np
 
-LARGEST = 8 * 2**20  # bytes of one message
+LARGEST = 2 * 2**20  # bytes of one message
 DEEPEST = 20  # lists in lists
 LONGEST = 10_000  # characters of a text
 DTYPE = re.compile(r"[<>|=]?(?:b1|[iu][1248]|f2|f4|f8|c8|c16|[US]\d{1,4})")
