@@ -37,6 +37,10 @@ show_images(
     "below."
 )
 
+# %% [markdown] id="opening-notes" tags=["notes"]
+# Show the picture for a minute before a word about convolution. Ask where the screw may go, and what they look at
+# to decide. Most say: the edge. That is the chapter.
+
 # %% [markdown] id="hounsfield" facts="1000 0 −1000"
 # ## 1.1 The numbers in a CT
 #
@@ -128,6 +132,10 @@ print("\nsum", (sobel * patch).sum())
 from medtutor.explore import explore_convolution
 
 explore_convolution()
+
+# %% [markdown] id="explore-notes" tags=["notes"]
+# Let everybody answer the question on the page before you touch anything. The usual guess is that the kernel with
+# the largest numbers wins. Then turn the Sobel kernel on its side and read one sum aloud, at the rim and on even bone.
 
 # %% [markdown] id="exercise-correlate-question"
 # **Your turn: `correlate`.** Write the formula down in numpy: two loops over the output are enough. Small check by
@@ -234,6 +242,10 @@ show_images(
 # Four times better than guessing, and still the wrong tool: it finds more of the *lung's* border than of the bone's.
 # The filter sees edges, not bones, and the step from air to tissue is simply the larger one. Which edges matter has
 # to be **learned from examples**. That is what the next chapters are about.
+
+# %% [markdown] id="edges-notes" tags=["notes"]
+# The turning point; leave a silence here. Ask what would have to be different for the filter to prefer bone. Somebody
+# will say: show it some. Come back to this sentence when chapter 2 begins.
 
 # %% [markdown] id="flip"
 # ## 1.4 Correlation and convolution
@@ -343,6 +355,10 @@ show_images(
 # "nothing special": after the values have been normalised.
 #
 # Not every setting is possible. **Find one in the explorer below that leaves nothing to compute**, and read the reason.
+
+# %% [markdown] id="padding-notes" tags=["notes"]
+# Ask what lies outside the frame of this patient. Nobody says water. Then ask what zero means once the values have
+# been normalised.
 
 # %% id="explore-sizes"
 explore_convolution(image="CT, 7 by 7", kernel="Laplacian", dilation=2)
@@ -525,6 +541,10 @@ for name in ("box", "Gaussian", "sharpen"):
 # The box takes away far less than promised, and sharpening adds less than feared: neighbouring pixels of a CT are *not*
 # independent, because the reconstruction has blurred them already. A network that is trained on independent noise
 # learns the wrong scanner.
+
+# %% [markdown] id="noise-notes" tags=["notes"]
+# Before the last sentence, ask why the promise failed. If nobody finds it, ask how a scanner makes an image from its
+# measurements.
 
 # %% [markdown] id="retina"
 # A kernel can also be the picture of what we look for. A **microaneurysm**, the first sign of diabetic eye disease,
@@ -1016,6 +1036,10 @@ left = 100 * losses_ct[-1] / losses_ct[0]
 result("share of the loss that is left", left, unit="%", within=0.01, at_most=1)
 result("largest error of a weight", np.abs(w_ct - sobel).max(), within=0.01)
 result("middle row over upper row (Sobel: 2)", w_ct[1, 2] / w_ct[0, 2], within=0.01)
+
+# %% [markdown] id="learn-notes" tags=["notes"]
+# Take a vote before anybody reads on: a fault in the code, too few steps, or the image? Write the counts on the board and
+# leave them there.
 
 # %% [markdown] id="learn-puzzle"
 # The loss is all but gone, and **the kernel is still wrong**: the middle row should weigh twice as much as the upper

@@ -463,7 +463,12 @@ CASES = [
         "refused while grading: it wrote outside its folder",
         notes=("wrote outside",),
     ),
-    replies("starts programs", "wrong", "PermissionError", notes=("started another program",)),
+    replies(
+        "starts programs",
+        "wrong",
+        "refused while grading: it started another program",
+        notes=("started another program",),
+    ),
     replies("interrupts", "wrong", "Interrupted."),
     replies("kills its parent", "error|wrong", "its process|gave 5|PermissionError|judging the file failed"),
     replies("seed 0 by heart", "wrong", "gave 0"),

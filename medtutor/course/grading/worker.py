@@ -31,7 +31,6 @@ TELLING = {
     "os.forkpty": "started another process",
     "socket.connect": "reached for the network",
     "socket.sendto": "reached for the network",
-    "socket.bind": "reached for the network",
     "socket.getaddrinfo": "reached for the network",
     "socket.gethostbyname": "reached for the network",
 }
@@ -129,7 +128,7 @@ class Worker:
             if note:
                 if note not in self.told and len(self.told) < 20:
                     self.told.append(note)
-                if "program" not in note and "process" not in note:
+                if "process" not in note:  # how many there are is limited
                     raise PermissionError(f"refused while grading: it {note}")
 
         sys.addaudithook(hook)
