@@ -218,7 +218,8 @@ def _grade(words, root):
         what else was seen: a changed check, two definitions, a file that claims more than is so.
 
         The cell with the exercise's id counts, else the one that defines its function. From the cells above
-        come those statements that give a name it needs a value; nothing else in the notebook is run.
+        come those statements that give a name it needs a value, and what no cell gives comes from the chapter
+        itself; nothing else in the notebook is run.
 
         What isolation promises: nothing that a student's code does can end the run or make a wrong answer
         right by touching the check; it has no environment of yours, an empty folder to work in, and limits

@@ -96,7 +96,12 @@ def _forget_the_working_folder():
 def _files(files):
     found = []
     for each in map(Path, files):
-        found += sorted(each.glob("*.ipynb")) if each.is_dir() else [each]
+        if each.is_dir():
+            found += sorted(each.glob("*.ipynb"))
+        elif "*" in each.name and not each.exists():  # no shell put the names in
+            found += sorted(each.parent.glob(each.name))
+        else:
+            found.append(each)
     if missing := [each for each in found if not each.exists()]:
         raise BuildError(f"there is no file {shown(missing[0])}; give the notebooks that were handed in")
     if not found:

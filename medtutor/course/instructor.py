@@ -155,7 +155,7 @@ def timetable(found, whole=None):
     """The sections with the minute at which each begins, as text for the top of the edition."""
     rows, minute = [], 0.0
     for each in found:
-        machine = f"{each.seconds:.0f} s" if each.seconds else ""
+        machine = f"{each.seconds:.0f} s" if each.seconds >= 0.5 else ""
         rows.append(
             f"| {minute:.0f} | {each.title} | {each.words} | {each.lines} | {machine} "
             f"| {each.exercises or ''} |"
@@ -180,7 +180,7 @@ def timetable(found, whole=None):
 
 def _mark(section, minute):
     exercises = f", {section.exercises} to solve" if section.exercises else ""
-    machine = f" and run (machine {section.seconds:.0f} s)" if section.seconds else ""
+    machine = f" and run (machine {section.seconds:.0f} s)" if section.seconds >= 0.5 else ""
     takes = f"{section.minutes:.0f} min to read{machine}{exercises}"
     return f"*Minute {minute:.0f} (estimate); this section: {takes}.*"
 
@@ -250,7 +250,7 @@ def edition(chapter, run=False, progress=None):
     found = []
     if run:
         seconds = {}
-        build.execute(source, chapter.notebook.parent, progress, cells=seconds)
+        whole = build.execute(source, chapter.notebook.parent, progress, cells=seconds)
         found = not_green(_said_in(source.notebook))
     _add_what_only_they_see(source.notebook, exercise_cells(chapter.source), seconds, whole)
     return source, found

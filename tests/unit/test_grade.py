@@ -343,6 +343,16 @@ def test_a_students_own_import_goes_before_the_chapters(course):
     assert [cell for cell, *_ in part] == ["top", "exercise-pad"]
 
 
+def test_what_the_chapter_shows_above_is_there_for_who_hands_in_answers_alone(course):
+    text = "def edge_strength(x):\n    return np.hypot(correlate(x, sobel), correlate(x, sobel.T))"
+    assert lines(found(course, "edge_strength", ("exercise-edges", text))) == [
+        "import numpy as np",
+        "sobel = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])",
+        "def correlate(x, w, b=0.0):",
+        "def edge_strength(x):",
+    ]
+
+
 def test_cells_below_are_not_offered(course):
     cells = ("exercise-pad", PAD.replace("np.pad", "frame")), ("below", "def frame(x, p):\n    return x")
     assert lines(found(course, "pad", *cells)) == ["def pad(x, p):"]
@@ -416,6 +426,10 @@ def test_the_chapter_is_that_of_most_files_and_another_ones_notebook_says_so(roo
     assert rows["c"]["notes"] == "a notebook of chapter 2, two; graded was chapter 1, one"
     assert rows["c"]["chapter"] == "chapter 2, two"
     assert "3 of 3" in words
+
+
+def test_a_pattern_that_no_shell_has_resolved_is_resolved(root):
+    assert set(graded(root, "[ab]*.ipynb")[0]) == {"a", "b"}
 
 
 def test_a_chapter_can_be_asked_for(root):

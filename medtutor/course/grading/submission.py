@@ -2,7 +2,8 @@
 
 An exercise's cell is found by its id; where ids were lost, by the name of the function that it defines; as a
 last resort by the docstring of the stub. The cells above it are offered to it: those statements that give a
-name which it needs a value (imports, functions, constants), and the imports of the chapter itself.
+name which it needs a value (imports, functions, constants). A name that no cell of theirs gives is taken from
+what the chapter itself shows above the exercise.
 """
 
 import ast
@@ -170,7 +171,7 @@ def _find(name, cells, course, own):
     if _is_blank(_definition(chosen.cell, found.name)):
         found.state, found.reply = "not tried", f"○ {name}: not tried yet"
         return found
-    _cut(found, chosen, cells, course)
+    _cut(name, found, chosen, cells, course)
     return found
 
 
@@ -276,7 +277,7 @@ def claims(cells, name):
     return any(f"✓ {name}: right" in each.said for each in cells)
 
 
-def _cut(found, chosen, cells, course):
+def _cut(name, found, chosen, cells, course):
     """Put in what is to run: the function, and what it needs of the cells above."""
     above = [each.cell for each in cells if each.place < chosen.place]
     part = slices.needed([*above, chosen.cell], {found.name})
@@ -285,15 +286,8 @@ def _cut(found, chosen, cells, course):
         for cell, statement in part
         if cell is chosen.cell or found.name not in statement.gives
     ]
-    lacking = slices.missing(part)
-    shipped = [slices.Cell(f"{course.name}, {name}", source) for name, source in course.cells.items()]
-    imports = [
-        (cell, statement)
-        for cell in shipped
-        for statement in cell.statements
-        if statement.imports and statement.gives & lacking and not _of_exercises(statement.node)
-    ]
-    for cell, statement in imports + part:
+    of_the_course = slices.needed(_shown_above(name, course), slices.missing(part))
+    for cell, statement in of_the_course + part:
         place = cell.statements.index(statement)
         if found.part and found.part[-1][0] == cell.name and found.part[-1][1] == cell.text:
             found.part[-1][2].append(place)
@@ -302,8 +296,11 @@ def _cut(found, chosen, cells, course):
     _about_imports(found, part)
 
 
-def _of_exercises(node):
-    return any(name.startswith("medtutor.exercises") for name in _modules(node))
+def _shown_above(name, course):
+    """The chapter's own cells above an exercise, for those who hand in their answers alone."""
+    ids = list(course.cells)
+    above = ids[: ids.index(course.exercises[name])]
+    return [slices.Cell(f"{each} (of the chapter)", course.cells[each]) for each in above]
 
 
 def _modules(node):
