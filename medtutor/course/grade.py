@@ -69,7 +69,8 @@ def run_grade(
     named = [course for course in courses if course.name in asked]
     course = named[0] if chapter else _choose(graded, courses, submission)
     began = time.monotonic()
-    _Room(graded, course, courses, dict(seconds=seconds, memory=memory, seed=seed), stream).work(jobs)
+    room = _Room(graded, course, courses, dict(seconds=seconds, memory=memory, seed=seed), stream)
+    room.work(jobs)
     rows = [(each.student, each.chapter, each.results, each.note) for each in graded]
     exercises = list(course.exercises)
     out.write_text(report.table(rows, exercises), encoding="utf-8-sig", newline="")
@@ -80,6 +81,8 @@ def run_grade(
             words = report.page(each.student, str(course), each.results, each.note, exercises)
             (folder / report.file_name(each.student, taken)).write_text(words, encoding="utf-8")
     took = time.monotonic() - began
+    if warning := room.unguarded():
+        print(warning, file=stream)
     print(
         f"{course}: {len(graded)} graded in {took:.0f} s, {shown(out)}; --seed {seed} repeats it", file=stream
     )
@@ -207,6 +210,18 @@ class _Room:
         ]
         return True
 
+    def unguarded(self):
+        """What Python's hook alone has guarded, as a sentence; "" where the system has guarded all."""
+        from medtutor.course.grading.result import GUARDS
+
+        known = [judge.guards for judge in self.judges if judge.guards is not None]
+        if not known or not (lacking := [name for name in GUARDS if name not in known[0]]):
+            return ""
+        return (
+            f"This system did not let its own guards be used for {', '.join(lacking)}; a hook inside Python "
+            "stood in for them, which hostile code can get around. See medtutor grade --help."
+        )
+
     def _tell(self, each):
         from medtutor.course.grading import report
 
@@ -221,7 +236,7 @@ class _Judge:
     """A judge's process, seen from here."""
 
     def __init__(self, limits):
-        self.limits = limits
+        self.limits, self.guards = limits, None
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-c", JUDGE, json.dumps(sys.path)],
             stdin=subprocess.PIPE,
@@ -257,6 +272,7 @@ class _Judge:
                 said = json.loads(line)
                 if "result" not in said:
                     each.note = unreadable = said.get("unreadable", "")
+                    self.guards = said.get("guards") or self.guards
                     break
                 each.results.append(Result(**said["result"]))
         except (OSError, ValueError):

@@ -43,19 +43,30 @@ def its_wire(monkeypatch):
     monkeypatch.setattr(worker, "wire", wire, raising=False)
 
 
-def relayed(function, name, seed=0):
-    """What `medtutor grade` replies to a function, without a process for it."""
+def verdict(function, name, seed=0):
+    """What `medtutor grade` finds of a function, without a process for it."""
     student = judge.Student(Here(function), name, worker.signature(function))
-    return str(exercises.grade(student, name=name, seed=seed))
+    return exercises.grade(student, name=name, seed=seed)
+
+
+def relayed(function, name, seed=0):
+    return str(verdict(function, name, seed))
 
 
 # The same reply as in the notebook
 
 
 @pytest.mark.parametrize("name, mistake", MISTAKES)
-def test_each_known_mistake_gets_the_reply_of_the_notebook(name, mistake):
+def test_each_known_mistake_is_recognised_and_gets_its_reply(name, mistake):
     known = next(each for each in exercises.find(name).mistakes if each.name == mistake)
-    assert relayed(known.function, name, 7) == str(exercises.grade(known.function, name=name, seed=7))
+    found = verdict(known.function, name, 7)
+    assert (found.state, found.mistake) == ("wrong", mistake) and found.message.startswith(known.reply)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_whole_reply_is_that_of_the_notebook(name):
+    known = exercises.find(name).mistakes[0].function
+    assert relayed(known, name, 7) == str(exercises.grade(known, name=name, seed=7))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -435,6 +446,13 @@ def test_a_pattern_that_no_shell_has_resolved_is_resolved(root):
 def test_a_chapter_can_be_asked_for(root):
     rows, _ = graded(root, "c.ipynb", "a.ipynb", chapter="two", seed=5)
     assert (rows["c"]["output_size"], rows["a"]["output_size"]) == ("right", "missing")
+
+
+def test_guards_that_the_system_did_not_allow_are_named(root, monkeypatch):
+    judge_without = 'import sys; print(\'{"guards": ["files"]}\', flush=True); sys.stdin.read()'
+    monkeypatch.setattr(grade, "JUDGE", judge_without)
+    _, words = graded(root, "a.ipynb")
+    assert "did not let its own guards be used for network, processes;" in words
 
 
 def test_a_judge_that_dies_costs_one_row(root, monkeypatch):

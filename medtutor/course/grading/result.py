@@ -2,6 +2,12 @@
 
 from dataclasses import dataclass
 
+GUARDS = (
+    "network",
+    "processes",
+    "files",
+)  # what the system guards on Linux, and elsewhere Python's hook alone
+
 
 @dataclass
 class Result:
@@ -10,7 +16,7 @@ class Result:
     state    right, wrong, not tried (the stub is blank), missing (no cell defines it), timeout, error (it
              cannot be run, or ended its process), unreadable (the file is no notebook)
     reply    what the notebook's check would have said
-    notes    for the one who teaches
+    notes    what else was seen: a changed check, two definitions, a reach for the solutions
     source   the cell that was judged
     """
 

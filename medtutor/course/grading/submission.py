@@ -51,7 +51,7 @@ class Found:
     name     of the function that is called
     part     what is to run: [[name of the cell, its text, [indices of statements]]]
     modules  that it imports
-    notes    for the one who teaches
+    notes    what else was seen, as in Result
     source   the cell, as handed in
     """
 
