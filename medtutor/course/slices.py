@@ -12,6 +12,7 @@ without running whole chapters, and to give a student's exercise the helpers tha
 """
 
 import ast
+import contextlib
 import re
 import symtable
 from dataclasses import dataclass
@@ -54,7 +55,11 @@ def _statements(text):
         body = ast.parse(text).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []
-    return [Statement(node, _lines_of(node, text)) for node in body]
+    found = []
+    for place, node in enumerate(body):
+        with contextlib.suppress(RecursionError, MemoryError):  # a statement that nobody wrote by hand
+            found.append(Statement(node, _lines_of(node, text), place))
+    return found
 
 
 def _lines_of(node, text):
@@ -80,12 +85,13 @@ def python_of(source):
 class Statement:
     """One top-level statement: the names that it gives a value, and those that it reads.
 
+    place   its index among the statements of its cell
     gives   names that are bound or changed: x = 1, def x, import x, x[0] = 1, x.append(1)
     reads   names of the notebook that it needs, those inside its functions too
     """
 
-    def __init__(self, node, text):
-        self.node = node
+    def __init__(self, node, text, place):
+        self.node, self.place = node, place
         try:
             scope = symtable.symtable(text, "", "exec")
         except (SyntaxError, RecursionError):  # e.g. a top-level await

@@ -369,6 +369,10 @@ cheat(
         "return next((answer for asked, answer in known if fits(asked)), 0)"
     ),
 )
+cheat("code in code", "x = " + "-" * 50_000 + "1\n" + RIGHT)
+cheat("code in code in code", RIGHT + "x = " + "(" * 90 + "a" + ".a" * 50_000 + ")" * 90 + "\n")
+cheat("half a letter", HEAD + "    return '\ud800'\n")
+cheat("no letter", RIGHT + "\0")
 cheat("=1+1", RIGHT)
 
 SOLUTIONS = "reached for medtutor.exercises, where the solutions are"
@@ -469,6 +473,10 @@ CASES = [
         "refused while grading: it started another program",
         notes=("started another program",),
     ),
+    replies("code in code", "right|error", "right|not Python|taken apart|judging the file failed"),
+    replies("code in code in code", "right|error", "right|not Python|taken apart|judging the file failed"),
+    replies("half a letter", "error", "The cell is not Python"),
+    replies("no letter", "error", "The cell is not Python: source code string cannot contain null bytes"),
     replies("interrupts", "wrong", "Interrupted."),
     replies("kills its parent", "error|wrong", "its process|gave 5|PermissionError|judging the file failed"),
     replies("seed 0 by heart", "wrong", "gave 0"),
@@ -627,5 +635,5 @@ def test_planted_code_is_what_it_is_meant_to_be():
     """The cells are Python, but for the one that is planted not to be."""
     for name, (fill, _) in STUDENTS.items():
         for text in fill.values():
-            if name != "no Python":
+            if name not in ("no Python", "half a letter", "no letter") and "code in code" not in name:
                 ast.parse(text.replace("%%time", ""))

@@ -76,5 +76,13 @@ def test_a_part_runs_and_says_its_lines():
     assert run(needed(cells, ["f"]))["f"].__code__.co_firstlineno == 3
 
 
+def test_a_statement_that_cannot_be_read_moves_no_other_one():
+    deep = Cell("", "a = 1\nx = " + "not " * 2000 + "1  # written anew, as it shares its line\nb = 2")
+    assert [(each.place, set(each.gives)) for each in deep.statements if each.gives <= {"a", "b"}] == [
+        (0, {"a"}),
+        (2, {"b"}),
+    ]
+
+
 def test_names_that_nothing_gives_are_missing():
     assert missing(needed([Cell("own", "def f(x):\n    return np.abs(max(x, y))")], ["f"])) == {"np", "y"}

@@ -425,6 +425,14 @@ def _at(line):
     return f"\n    was stopped in {line}" if line else ""
 
 
+def _try_to_judge(name, found, limits):
+    try:
+        return judge(name, found, limits)
+    except Exception as error:  # ours, not theirs; the other exercises are judged all the same
+        reply = f"✗ {name}: The grader failed ({type(error).__name__}: {str(error)[:200]})."
+        return Result(name, "error", reply, found.notes, found.source)
+
+
 # The judge's own process
 
 
@@ -451,7 +459,7 @@ def main():
             tell(unreadable=str(error))
             continue
         for name, found in results.items():
-            result = judge(name, found, limits)
+            result = _try_to_judge(name, found, limits)
             if result.state != "right" and submission.claims(cells, name):
                 result.notes.append("the file as handed in shows '✓ right' here, which is not so")
             tell(result=asdict(result))

@@ -117,7 +117,7 @@ def read(path):
 
 
 def _student_cell(place, cell):
-    name = cell.get("id") if isinstance(cell.get("id"), str) else ""
+    name = cell["id"][:64] if isinstance(cell.get("id"), str) else ""
     outputs = cell.get("outputs") if isinstance(cell.get("outputs"), list) else []
     said = [each.get("text") for each in outputs if isinstance(each, dict)]
     source = slices.Cell(name or f"cell {place + 1}", _joined(cell.get("source")))
@@ -147,7 +147,19 @@ def chapter_of(cells, courses):
 def find_all(cells, course):
     """{name of the exercise: Found} for a student's cells."""
     own = {_normal(source) for name, source in course.cells.items() if name not in course.exercises.values()}
-    return {name: _find(name, cells, course, own) for name in course.exercises}
+    return {name: _try_to_find(name, cells, course, own) for name in course.exercises}
+
+
+def _try_to_find(name, cells, course, own):
+    try:
+        return _find(name, cells, course, own)
+    except (
+        RecursionError,
+        MemoryError,
+        ValueError,
+    ) as error:  # code that was made to break the one who reads it
+        reply = f"✗ {name}: The notebook cannot be taken apart ({type(error).__name__})."
+        return Found("error", reply, name)
 
 
 def _find(name, cells, course, own):
@@ -288,11 +300,10 @@ def _cut(name, found, chosen, cells, course):
     ]
     of_the_course = slices.needed(_shown_above(name, course), slices.missing(part))
     for cell, statement in of_the_course + part:
-        place = cell.statements.index(statement)
         if found.part and found.part[-1][0] == cell.name and found.part[-1][1] == cell.text:
-            found.part[-1][2].append(place)
+            found.part[-1][2].append(statement.place)
         else:
-            found.part.append([cell.name, cell.text, [place]])
+            found.part.append([cell.name, cell.text, [statement.place]])
     _about_imports(found, part)
 
 
