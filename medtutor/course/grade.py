@@ -58,8 +58,10 @@ def run_grade(
         if not value >= least:
             raise BuildError(f"{name} is {value}; it must be at least {least}")
     out = Path(out)
-    if out.is_dir() or not out.resolve().parent.is_dir():
-        raise BuildError(f"--out is {shown(out)}; name a file in a folder that exists, e.g. grades.csv")
+    if out.is_dir() or not os.access(out.resolve().parent, os.W_OK):
+        raise BuildError(f"--out is {shown(out)}; name a file in a folder that can be written to")
+    if reports is not None and Path(reports).exists() and not Path(reports).is_dir():
+        raise BuildError(f"--reports is {shown(reports)}, a file; name a folder for the students' pages")
     seed = secrets.randbits(48) if seed is None else seed
     asked = {each.name for each in chapters([chapter] if chapter else (), root)}
     courses = [course for each in chapters(root=root) if (course := submission.course_of(each)).exercises]

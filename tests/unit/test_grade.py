@@ -226,6 +226,8 @@ def test_an_error_keeps_what_a_reply_tells_of_it():
     assert str(judge.relayed("KeyError", ["KeyError"], "'a'", "")) == "'a'"
     assert type(judge.relayed("ValueError", ["ValueError", "Exception"], "x", "")) is ValueError
     assert isinstance(judge.relayed("Mine", ["object"], "x", ""), Exception)
+    assert judge.relayed("x\n✓ right", [], "", "line 1:\n✓").students_line == "line 1: ✓"
+    assert type(judge.relayed("x\n✓ right", [], "", "")).__name__ == "x___right"
     assert isinstance(judge.relayed("Exit", ["SystemExit", "BaseException"], "x", ""), SystemExit)
 
 
@@ -275,6 +277,54 @@ def test_what_is_hidden_cannot_be_read_past_pythons_hook_either():
     found, in_force = seen_in_worker("ctypes", opened)
     if "files" in in_force:
         assert found == [False, False, True]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux has mounts of one's own")
+def test_a_student_cannot_fill_the_disk():
+    written = "sum(open(str(n), 'wb').write(bytes(2**20)) for n in range(200))"
+    expression = f"os.statvfs('.').f_blocks * os.statvfs('.').f_frsize, {written.replace('200', '9')}"
+    (room, done), in_force = seen_in_worker("os", f"({expression})")
+    assert done == 9 * 2**20
+    if "processes" in in_force:
+        assert room == 64 * 2**20
+
+
+@pytest.mark.parametrize(
+    "change, note",
+    [
+        ("os.remove({path!r})", worker.OUTSIDE),
+        ("os.rename({path!r}, 'mine')", worker.OUTSIDE),
+        ("os.rename('mine', {path!r})", worker.OUTSIDE),
+        ("os.chmod({path!r}, 0)", worker.OUTSIDE),
+        ("os.truncate({path!r}, 0)", worker.OUTSIDE),
+        ("os.mkdir({path!r} + '-2')", worker.OUTSIDE),
+        ("os.symlink('x', {path!r} + '-2')", worker.OUTSIDE),
+        ("os.remove('kept', dir_fd=os.open({folder!r}, 0))", worker.OUTSIDE),
+        ("os.open({path!r}, os.O_TRUNC)", worker.OUTSIDE),
+        ("open({path!r}, 'a')", worker.OUTSIDE),
+        ("os.kill(-1, 9)", "sent a signal"),
+        ("os.killpg(os.getpgid(0), 9)", "sent a signal"),
+        ("os.system('true')", "started another program"),
+    ],
+)
+def test_pythons_hook_refuses_what_the_system_may_not(tmp_path, change, note):
+    """In a process of its own, as a hook cannot be taken away again, with nothing but the hook."""
+    kept = tmp_path / "kept"
+    kept.write_text("x")
+    code = (
+        "import io, os, sys\n"
+        "from medtutor.course.grading import worker\n"
+        "os.makedirs('own'), os.chdir('own'), open('mine', 'w').close()\n"
+        "made = worker.Worker(io.BytesIO(), io.BytesIO())\n"
+        "made.watch(os.getcwd(), [])\n"
+        f"try:\n    {change.format(path=str(kept), folder=str(tmp_path))}\n"
+        "except PermissionError as error:\n    print(made.told, error)\n"
+        "os.rename('mine', 'other'), os.remove('other'), os.mkdir('new'), os.rmdir('new')\n"
+        "print('own folder')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout == f"[{note!r}] refused while grading: it {note}\nown folder\n", done.stderr
+    assert kept.read_text() == "x" and sorted(path.name for path in tmp_path.iterdir()) == ["kept", "own"]
 
 
 def test_a_folder_is_given_without_what_is_hidden_in_it(tmp_path):
@@ -488,6 +538,7 @@ def test_modules_that_lie_beside_the_notebooks_are_not_imported(root, monkeypatc
         (["a.ipynb"], dict(memory=1), "--memory is 1"),
         (["a.ipynb"], dict(jobs=0), "--jobs is 0"),
         (["a.ipynb"], dict(out="/nowhere/grades.csv"), "--out is /nowhere/grades.csv; name a file"),
+        (["a.ipynb"], dict(reports=__file__), "--reports is .*test_grade.py, a file; name a folder"),
     ],
 )
 def test_what_cannot_be_graded_is_answered_in_a_sentence(root, files, options, words):

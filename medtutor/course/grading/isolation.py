@@ -113,6 +113,15 @@ def separate():
     return {"network", "processes"}
 
 
+def make_small(folder):
+    """Let a folder, and this process in it, have room for 64 MB; only where the mounts are its own."""
+    private, no_devices = 1 << 18 | 1 << 14, 0b110
+    mount = _libc().mount
+    if mount(b"none", b"/", None, ctypes.c_ulong(private), None) == 0:
+        mount(b"tmpfs", os.fsencode(folder), b"tmpfs", ctypes.c_ulong(no_devices), b"size=64m,mode=700")
+        os.chdir(folder)
+
+
 def give_up_rights(folder):
     """Have no more rights than a stranger: started as root, become nobody, who owns `folder` only."""
     if not LINUX:

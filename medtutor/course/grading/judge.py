@@ -9,6 +9,7 @@ import inspect
 import json
 import os
 import queue
+import re
 import shutil
 import signal
 import subprocess
@@ -22,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 import medtutor
-from medtutor.course.grading import isolation, submission, wire
+from medtutor.course.grading import isolation, submission, wire, worker
 from medtutor.course.grading.result import GUARDS, Result
 from medtutor.exercises.attempt import TimeUp
 from medtutor.exercises.verdict import Verdict, grade
@@ -35,13 +36,7 @@ LAST_WORDS = 3.0  # seconds for it to say where it is before it is ended
 SLACK = 30.0  # the check's own time limit comes so much later than ours
 HEAVY = {"tensorflow", "keras", "torch", "sklearn", "skimage", "matplotlib", "pandas"}
 STATES = {"right": "right", "wrong": "wrong", "pending": "not tried", "unknown": "error"}
-NOTES = {
-    "started another program",
-    "started another process",
-    "reached for the network",
-    "reached for medtutor.exercises, where the solutions are",
-    "wrote outside its folder",
-}
+NOTES = {*worker.TELLING.values(), worker.SOLUTIONS, worker.OUTSIDE}  # a worker may say no other
 
 
 @dataclass(frozen=True)
@@ -333,6 +328,7 @@ def relayed(name, kinds, said, line):
 
     kinds  names of the built-in exceptions that it is one of, the nearest first
     """
+    name, line = re.sub(r"\W", "_", name)[:100] or "Exception", " ".join(line.splitlines())
     import builtins
 
     known = {each.__name__: each for each in (np.linalg.LinAlgError, np.exceptions.AxisError)}

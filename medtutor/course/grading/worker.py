@@ -29,13 +29,28 @@ TELLING = {
     "os.posix_spawn": "started another program",
     "os.fork": "started another process",
     "os.forkpty": "started another process",
+    "os.kill": "sent a signal",
+    "os.killpg": "sent a signal",
     "socket.connect": "reached for the network",
     "socket.sendto": "reached for the network",
     "socket.getaddrinfo": "reached for the network",
     "socket.gethostbyname": "reached for the network",
 }
+WRITING = {  # event: which of its arguments are paths, and which one is the folder that they are relative to
+    "os.remove": ((0,), 1),
+    "os.rmdir": ((0,), 1),
+    "os.mkdir": ((0,), 2),
+    "os.rename": ((0, 1), 2),
+    "os.link": ((0, 1), 2),
+    "os.symlink": ((1,), 2),
+    "os.truncate": ((0,), None),
+    "os.chmod": ((0,), 2),
+    "os.chown": ((0,), 3),
+    "shutil.rmtree": ((0,), None),
+}
 SOLUTIONS = "reached for medtutor.exercises, where the solutions are"
 OUTSIDE = "wrote outside its folder"
+WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 
 
 class Worker:
@@ -123,8 +138,15 @@ class Worker:
             note = TELLING.get(event)
             if event == "import" and str(arguments[0]).startswith(("medtutor.exercises", "medtutor.course")):
                 note = SOLUTIONS
-            elif event == "open" and isinstance(arguments[0], (str, bytes)):
-                note = self.reached(os.fsdecode(arguments[0]), arguments[2], home, hidden)
+            elif event == "open":
+                writes = isinstance(arguments[2], int) and arguments[2] & WRITES
+                note = self.reached(arguments[0], writes, home, hidden)
+            elif event in WRITING:
+                paths, folder = WRITING[event]
+                notes = [self.reached(arguments[place], True, home, hidden) for place in paths]
+                note = next(filter(None, notes), None)
+                if folder is not None and arguments[folder] not in (-1, None):
+                    note = OUTSIDE  # or not: it cannot be told
             if note:
                 if note not in self.told and len(self.told) < 20:
                     self.told.append(note)
@@ -133,11 +155,13 @@ class Worker:
 
         sys.addaudithook(hook)
 
-    def reached(self, path, flags, home, hidden):
-        path = os.path.realpath(path)
+    def reached(self, path, writes, home, hidden):
+        """The note on an opened or changed file, None where it is theirs."""
+        if not isinstance(path, (str, bytes)):
+            return None  # a file that is open already
+        path = os.path.realpath(os.fsdecode(path))
         if any(path == each or path.startswith(each + os.sep) for each in hidden):
             return SOLUTIONS
-        writes = isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
         inside = path == os.devnull or path.startswith(home + os.sep)
         return OUTSIDE if writes and not inside else None
 
@@ -238,6 +262,8 @@ def work(told, apart, inward, outward):
     isolation.die_with_parent()
     folder, hidden = told["folder"], told["hidden"]
     free = 0 if "processes" in apart else isolation.tasks()
+    if "processes" in apart:
+        isolation.make_small(folder)
     sys.path[:] = [told["here"], *told["path"]]
     wire = importlib.import_module("wire")  # and numpy with it
     sys.path.pop(0)
