@@ -189,6 +189,8 @@ class _Room:
                     judge = _Judge(self.limits)
                     self.judges.append(judge)
                 judge.grade(each, self.course)
+            if self.closed:
+                return
             each.seconds = time.monotonic() - began
             self._tell(each)
 
@@ -253,8 +255,13 @@ class _Judge:
         return self.process.poll() is None
 
     def end(self):
-        self.process.kill()
-        self.process.wait()
+        """Have it end its worker and itself, or end it where it does not."""
+        self.process.terminate()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
 
     def grade(self, each, course):
         """Fill in the results of one file, whatever becomes of the judge."""

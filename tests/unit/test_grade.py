@@ -4,8 +4,10 @@ import csv
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -272,7 +274,6 @@ def test_what_is_hidden_cannot_be_read_past_pythons_hook_either():
     hidden = str(judge.PACKAGE / "exercises" / "convolution.py").encode()
     tests = str(judge.PACKAGE.parent / "README.md").encode()
     numpy = np.__file__.encode()
-    opened = "[ctypes.CDLL(None).open({!r}, 0) >= 0 for name in ()]"
     opened = f"[ctypes.CDLL(None).open(name, 0) >= 0 for name in ({hidden!r}, {tests!r}, {numpy!r})]"
     found, in_force = seen_in_worker("ctypes", opened)
     if "files" in in_force:
@@ -517,6 +518,34 @@ def test_a_judge_that_hangs_is_ended(root, monkeypatch):
     monkeypatch.setattr(grade, "PATIENCE", 0.0)
     rows, _ = graded(root, "a.ipynb", seconds=0.1)
     assert rows["a"]["pad"] == "error" and "took too long" in rows["a"]["notes"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows sends no SIGINT to one process")
+def test_an_interrupt_ends_judges_and_workers_and_leaves_no_folder(root, tmp_path):
+    loop = exercises.stub("pad").replace("raise NotImplementedError  # your code here", "while True: pass")
+    notebook = {"cells": [{"cell_type": "code", "id": "exercise-one", "source": loop}]}
+    (root / "in" / "a.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
+    (tmp_path / "temporary").mkdir()
+    code = (
+        "import sys; from pathlib import Path; from medtutor.course.cli import main; "
+        "sys.exit(main({}, Path({!r})))"
+    )
+    words = ["grade", str(root / "in" / "a.ipynb"), "--out", str(root / "g.csv"), "--seconds", "60"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", code.format(words, str(root))],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(tmp_path / "temporary")},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    end = time.monotonic() + 60
+    while not list((tmp_path / "temporary").iterdir()) and time.monotonic() < end:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (130, "medtutor grade was interrupted\n")
+    assert not list((tmp_path / "temporary").iterdir()) and not (root / "g.csv").exists()
 
 
 def test_modules_that_lie_beside_the_notebooks_are_not_imported(root, monkeypatch):

@@ -64,48 +64,53 @@ class Worker:
     guards = None  # what the last worker was guarded by, of GUARDS
 
     def __init__(self, limits, modules=()):
-        heavy = HEAVY & {name.partition(".")[0] for name in modules}
-        self.limits = limits
-        self.folder = os.path.realpath(tempfile.mkdtemp(prefix="medtutor-grade-"))
+        self.limits, self.modules = limits, list(modules)
+        self.process, self.folder = None, ""
         self.came, self.over = queue.Queue(2), False
-        self.told = {
-            "folder": self.folder,
+
+    def __enter__(self):
+        try:
+            self._start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _start(self):
+        heavy = HEAVY & {name.partition(".")[0] for name in self.modules}
+        told = {
             "here": str(HERE),
             "path": [entry for entry in sys.path if entry and os.path.isabs(entry)],
             "readable": _readable(),
             "hidden": _hidden(),
-            "modules": list(modules),
-            "memory": int(limits.memory) + (3072 if heavy else 0),
+            "modules": self.modules,
+            "memory": int(self.limits.memory) + (3072 if heavy else 0),
             "processes": 256 if heavy else 16,
-            "cpu": int(4 * limits.seconds + START) + 10,
+            "cpu": int(4 * self.limits.seconds + START) + 10,
         }
-
-    def __enter__(self):
-        try:
-            self.process = subprocess.Popen(
-                [sys.executable, "-I", "-B", str(SCRIPT)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                cwd=self.folder,
-                env=_environment(self.folder),
-                start_new_session=True,
-            )
-        except BaseException:
-            shutil.rmtree(self.folder, ignore_errors=True)
-            raise
+        self.folder = os.path.realpath(tempfile.mkdtemp(prefix="medtutor-grade-"))
+        self.process = subprocess.Popen(
+            [sys.executable, "-I", "-B", str(SCRIPT)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd=self.folder,
+            env=_environment(self.folder),
+            start_new_session=True,
+        )
         threading.Thread(target=self._listen, daemon=True).start()
-        self._write(json.dumps(self.told).encode() + b"\n")
-        return self
+        self._write(json.dumps({**told, "folder": self.folder}).encode() + b"\n")
 
     def __exit__(self, *_):
-        self.end()
-        for stream in (self.process.stdin, self.process.stdout):
-            try:
-                stream.close()
-            except OSError:
-                pass
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if self.process:
+            self.end()
+            for stream in (self.process.stdin, self.process.stdout):
+                try:
+                    stream.close()
+                except OSError:
+                    pass
+        if self.folder:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def _listen(self):
         stream = self.process.stdout
@@ -432,12 +437,19 @@ def _try_to_judge(name, found, limits):
 # The judge's own process
 
 
+def _leave(*_):
+    """Signal handler: end the worker on the way out, once."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(1)
+
+
 def main():
     """Judge one notebook a line of stdin; -> a line of JSON for each exercise, then one without."""
     isolation.die_with_parent()
     isolation.keep_memory_private()
     isolation.adopt_orphans()
     Worker.alone = True
+    signal.signal(signal.SIGTERM, _leave)
     outward = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
