@@ -223,7 +223,8 @@ def _grade(words, root):
 
         What isolation promises: nothing that a student's code does can end the run or make a wrong answer
         right by touching the check; it has no environment of yours, an empty folder to work in, and limits
-        of time, memory, processes and file size. On Linux with user namespaces (or as root) it has no network
+        of time, memory, processes and file size (macOS does not keep to that of memory, Windows has that of
+        time only). On Linux with user namespaces (or as root) it has no network
         and all it starts is killed with it; with Landlock (Linux 5.13) it can write nowhere else, and reads
         neither the solutions nor your files outside Python's own folders. What it does not promise: this is
         no sandbox against a determined attacker. On macOS and Windows, and where Linux forbids the above,
