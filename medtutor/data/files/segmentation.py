@@ -25,6 +25,13 @@ SEGMENTS = {
     "hippocampus": (ANATOMY, ("5366008", "SCT", "Hippocampus")),
     "left atrium": (ANATOMY, ("82471001", "SCT", "Left atrium")),
 }
+SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"  # Segmentation Storage, PS3.4 table B.5-1
+AI = ("123110", "DCM", "Artificial Intelligence")  # PS3.16 CID 7162
+SEGMENTED = ("113076", "DCM", "Segmentation")
+INDEXED = (  # what numbers a frame: its segment, then its place; (attribute, sequence that holds it)
+    ("ReferencedSegmentNumber", "SegmentIdentificationSequence"),
+    ("ImagePositionPatient", "PlanePositionSequence"),
+)
 TO_COPY = ("Rows", "Columns", "PixelSpacing", "ImageOrientationPatient", "ImagePositionPatient")
 
 
@@ -46,9 +53,8 @@ def write_segmentation(path, mask, folder, *, classes, model, version, date, pat
     `write_secondary_capture`, no name passes from a series that is not marked, and the same call writes the
     same bytes.
 
-    Needs highdicom, and raises ModuleNotFoundError without it; ValueError for a mask that does not fit,
-    FileProblem for a series that cannot be referred to.
-    Source: PS3.3 A.51 and C.8.20; highdicom (Bridge et al., J Digit Imaging 35:1719, 2022).
+    Raises ValueError for a mask that does not fit, FileProblem for a series that cannot be referred to.
+    Source: PS3.3 A.51 and C.8.20; compared with highdicom (Bridge et al., J Digit Imaging 35:1719, 2022).
     """
     segments = _segments(classes)
     model, version = compose.line("model", model), compose.line("version", version)
@@ -56,43 +62,20 @@ def write_segmentation(path, mask, folder, *, classes, model, version, date, pat
     if patient is not None:
         patient = compose.pseudonym(patient)
     labels = _labels(mask, len(segments))
-    highdicom = _highdicom()
     paths = series_order(folder)
     sources = compose.read_sources(paths)
     images = [_image(one, sources, patient) for one in sources]
     _check_shape(labels, images)
-    with quiet():
-        made = highdicom.seg.Segmentation(
-            source_images=images,
-            pixel_array=labels,
-            segmentation_type="BINARY",
-            segment_descriptions=_descriptions(highdicom, segments, model, version),
-            series_instance_uid=compose.uid("segmentation", images[0].StudyInstanceUID, model, version),
-            series_number=1,
-            sop_instance_uid=compose.uid("unsaved"),
-            instance_number=1,
-            manufacturer="medtutor",
-            manufacturer_model_name=model,
-            software_versions=version,
-            device_serial_number="none",
-            content_description=compose.NOT_FOR_DIAGNOSIS,
-            content_label="SEGMENTATION",
-            omit_empty_frames=bool(labels.any()),
-        )
-    return compose.save(path, _settled(made, images[0], when))
-
-
-def _highdicom():
-    try:
-        import highdicom
-    except ImportError:
-        highdicom = None
-    if highdicom is None:
-        raise ModuleNotFoundError(
-            "write_segmentation needs highdicom, which is not installed here; `pip install highdicom` gets "
-            "it. write_nifti writes a mask without it"
-        )
-    return highdicom
+    dataset = compose.start(SEGMENTATION)
+    compose.take_over(dataset, sources, patient)
+    compose.say_loss(dataset, sources)
+    _say_what(dataset, images, when, model, version)
+    dataset.SegmentSequence = [
+        _segment(number, segment, model, version) for number, segment in enumerate(segments, 1)
+    ]
+    dataset.ReferencedSeriesSequence = compose.series_references(sources)
+    _put_frames(dataset, labels, len(segments), images, sources)
+    return compose.save(path, dataset)
 
 
 def _segments(classes):
@@ -172,39 +155,105 @@ def _check_shape(labels, images):
         raise ValueError(f"mask has shape {labels.shape} and the series {wanted}; they must be the same")
 
 
-def _descriptions(highdicom, segments, model, version):
-    from pydicom.sr.coding import Code
+def _say_what(dataset, images, when, model, version):
+    """What the file is, of what size and where from: PS3.3 C.7.3.1, C.7.4.1, C.7.5, C.8.20.1 and C.8.20.2."""
+    facts = {
+        "Modality": "SEG",
+        "SeriesInstanceUID": compose.uid("segmentation", images[0].StudyInstanceUID, model, version),
+        "SeriesNumber": 1,
+        "SeriesDescription": compose.NOT_FOR_DIAGNOSIS,
+        "FrameOfReferenceUID": images[0].FrameOfReferenceUID,
+        "PositionReferenceIndicator": "",
+        "Manufacturer": "medtutor",
+        "ManufacturerModelName": model,
+        "DeviceSerialNumber": "none",
+        "SoftwareVersions": version,
+        "InstanceNumber": 1,
+        "ImageType": ["DERIVED", "PRIMARY"],
+        "ContentDate": when.strftime("%Y%m%d"),
+        "ContentTime": when.strftime("%H%M%S"),
+        "ContentLabel": "SEGMENTATION",
+        "ContentDescription": compose.NOT_FOR_DIAGNOSIS,
+        "ContentCreatorName": "",
+        "SegmentationType": "BINARY",
+        "SegmentsOverlap": "NO",
+        "Rows": images[0].Rows,
+        "Columns": images[0].Columns,
+        "SamplesPerPixel": 1,
+        "PhotometricInterpretation": "MONOCHROME2",
+        "BitsAllocated": 1,
+        "BitsStored": 1,
+        "HighBit": 0,
+        "PixelRepresentation": 0,
+    }
+    for keyword, value in facts.items():
+        setattr(dataset, keyword, value)
 
-    algorithm = highdicom.AlgorithmIdentificationSequence(
-        name=model, family=Code("123110", "DCM", "Artificial Intelligence"), version=version
+
+def _segment(number, segment, model, version):
+    """PS3.3 C.8.20.4: a segment's name and codes, and what drew it."""
+    name, category, kind = segment
+    return compose.item(
+        SegmentNumber=number,
+        SegmentLabel=name,
+        SegmentedPropertyCategoryCodeSequence=compose.code(*category),
+        SegmentedPropertyTypeCodeSequence=compose.code(*kind),
+        SegmentAlgorithmType="AUTOMATIC",
+        SegmentAlgorithmName=model,
+        SegmentationAlgorithmIdentificationSequence=[
+            compose.item(
+                AlgorithmFamilyCodeSequence=compose.code(*AI), AlgorithmName=model, AlgorithmVersion=version
+            )
+        ],
     )
-    return [
-        highdicom.seg.SegmentDescription(
-            segment_number=number,
-            segment_label=name,
-            segmented_property_category=Code(*category),
-            segmented_property_type=Code(*kind),
-            algorithm_type="AUTOMATIC",
-            algorithm_identification=algorithm,
+
+
+def _put_frames(dataset, labels, most, images, sources):
+    """The pixels, a bit each, and what each frame is: PS3.3 C.7.6.16, C.7.6.17 and C.8.20.3."""
+    from pydicom.tag import Tag
+
+    wanted = [(number, k) for number in range(1, most + 1) for k in range(len(labels))]
+    frames = [(number, k) for number, k in wanted if (labels[k] == number).any()] or wanted
+    organisation = compose.uid("dimensions", dataset.SeriesInstanceUID)
+    dataset.DimensionOrganizationSequence = [compose.item(DimensionOrganizationUID=organisation)]
+    dataset.DimensionIndexSequence = [
+        compose.item(
+            DimensionOrganizationUID=organisation,
+            DimensionIndexPointer=Tag(attribute),
+            FunctionalGroupPointer=Tag(sequence),
+            DimensionDescriptionLabel=attribute,
         )
-        for number, (name, category, kind) in enumerate(segments, 1)
+        for attribute, sequence in INDEXED
     ]
+    dataset.SharedFunctionalGroupsSequence = [_shared(images)]
+    dataset.PerFrameFunctionalGroupsSequence = [
+        _frame(number, k, images[k], sources[k]) for number, k in frames
+    ]
+    dataset.NumberOfFrames = len(frames)
+    bits = np.packbits([labels[k] == number for number, k in frames], bitorder="little").tobytes()
+    dataset.PixelData = bits + b"\0" * (len(bits) % 2)
+    dataset["PixelData"].VR = "OB"
 
 
-def _settled(made, image, when):
-    """The segmentation with what came from clock and chance replaced by what follows from the content."""
-    from pydicom.dataset import Dataset
+def _shared(images):
+    """What all frames have in common: the size of a voxel, and how the slices lie."""
+    measures = compose.item(PixelSpacing=images[0].PixelSpacing)
+    places = np.array([image.ImagePositionPatient for image in images], float)
+    if len(places) > 1:
+        measures.SpacingBetweenSlices = compose.decimal(np.linalg.norm(places[1] - places[0]))
+    measures.SliceThickness = images[0].get("SliceThickness") or measures.get("SpacingBetweenSlices") or 1
+    orientation = compose.item(ImageOrientationPatient=images[0].ImageOrientationPatient)
+    return compose.item(PixelMeasuresSequence=[measures], PlaneOrientationSequence=[orientation])
 
-    dataset = Dataset(made)
-    dimensions = compose.uid("dimensions", dataset.SeriesInstanceUID)
-    for item in (*dataset.DimensionOrganizationSequence, *dataset.DimensionIndexSequence):
-        item.DimensionOrganizationUID = dimensions
-    for keyword in ("InstanceCreationDate", "InstanceCreationTime"):
-        dataset.pop(keyword, None)
-    for equipment in dataset.get("ContributingEquipmentSequence", ()):
-        equipment.pop("ContributionDateTime", None)
-    dataset.ContentDate, dataset.ContentTime = when.strftime("%Y%m%d"), when.strftime("%H%M%S")
-    dataset.SeriesDescription = compose.NOT_FOR_DIAGNOSIS
-    if "SyntheticData" in image:
-        dataset.SyntheticData = image.SyntheticData
-    return dataset
+
+def _frame(number, k, image, source):
+    """What one frame is: its segment, its place, and the slice that it was drawn on."""
+    (drawn_on,) = compose.references([source])
+    drawn_on.SpatialLocationsPreserved = "YES"
+    derivation = compose.item(DerivationCodeSequence=compose.code(*SEGMENTED), SourceImageSequence=[drawn_on])
+    return compose.item(
+        FrameContentSequence=[compose.item(DimensionIndexValues=[number, k + 1])],
+        PlanePositionSequence=[compose.item(ImagePositionPatient=image.ImagePositionPatient)],
+        SegmentIdentificationSequence=[compose.item(ReferencedSegmentNumber=number)],
+        DerivationImageSequence=[derivation],
+    )
