@@ -539,3 +539,25 @@ def _is_history(run):
 
 def _smaller_is_better(metric):
     return any(word in metric for word in ("loss", "error", "mse", "mae", "brier"))
+
+
+def show_points(groups, *, alt, xlabel, ylabel, lines=None, logx=False, size=(6.5, 4), caption=""):
+    """Points in groups told apart by colour and marker, with named horizontal lines across.
+
+    groups  {name: (x, y)}, up to five; x and y (n,)
+    lines   {name: height}, drawn dashed with their names at the right, e.g. the limits of agreement
+    """
+    _told_apart("groups", groups)
+    figure = Figure(figsize=size, layout="constrained")
+    ax = figure.subplots()
+    for (name, (x, y)), (color, _, marker) in zip(groups.items(), STYLES, strict=False):
+        ax.plot(x, y, marker, color=color, markersize=5, alpha=0.75, label=name, linestyle="none")
+    for name, height in (lines or {}).items():
+        ax.axhline(height, color="0.35", linewidth=1, linestyle="--")
+        ax.annotate(name, (1.01, height), xycoords=("axes fraction", "data"), va="center", fontsize=9)
+    ax.set_xscale("log" if logx else "linear")
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    ax.grid(alpha=0.3)
+    if len(groups) > 1:
+        ax.legend(frameon=False)
+    return Picture.of(figure, alt, caption)

@@ -26,6 +26,7 @@ DRAWINGS = {
     "calibration": lambda alt: plot.show_calibration(TRUTH, SCORE, alt=alt),
     "intervals": lambda alt: plot.show_intervals({"a": (2, 1, 3)}, alt=alt, xlabel="ml"),
     "history": lambda alt: plot.show_history(HISTORY, alt=alt),
+    "points": lambda alt: plot.show_points({"a": ([1, 2], [3, 4])}, alt=alt, xlabel="ml", ylabel="ml"),
     "heat": lambda alt: plot.show_heat([RAMP], [RAMP], alt=alt, outlines=[RAMP > 0.5]),
 }
 
@@ -138,6 +139,7 @@ def test_five_curves_differ_in_colour_line_and_marker(drawn):
         lambda six: plot.show_pr(six, alt=ALT),
         lambda six: plot.show_calibration(six, alt=ALT),
         lambda six: plot.show_history({name: HISTORY for name in six}, alt=ALT),
+        lambda six: plot.show_points({n: ([1], [2]) for n in six}, alt=ALT, xlabel="x", ylabel="y"),
         lambda six: plot.show_curves([0, 1], {n: [0, 1] for n in six}, alt=ALT, xlabel="x", ylabel="y"),
     ],
 )
@@ -356,3 +358,14 @@ def test_heat_that_cannot_be_laid_over_an_image_is_refused(arguments, sentence):
 def test_an_outline_of_another_shape_is_refused():
     with pytest.raises(ValueError, match=r"an outline has shape \(4, 8\) and its image \(8, 8\)"):
         plot.show_heat([RAMP], [RAMP], outlines=[RAMP[:4]], alt=ALT)
+
+
+def test_points_lie_where_they_are_and_lines_carry_their_names(drawn):
+    groups = {"found": ([1, 2, 3], [0.5, 0.6, 0.7]), "missed": ([4], [0])}
+    plot.show_points(groups, alt=ALT, xlabel="ml", ylabel="Dice", lines={"bias": -0.25}, logx=True)
+    (ax,) = drawn[0].axes
+    for name, (x, y) in groups.items():
+        np.testing.assert_array_equal(lines(ax)[name], np.transpose([x, y]))
+    assert texts(ax) == ["found", "missed"] and ax.get_xscale() == "log"
+    assert [text.get_text() for text in ax.texts] == ["bias"] and ax.texts[0].xy[1] == -0.25
+    assert [set(line.get_ydata()) for line in ax.lines if line.get_linestyle() == "--"] == [{-0.25}]
