@@ -1,0 +1,287 @@
+"""Chapter 3's U-Net in Keras against MONAI's BasicUNet of about equal size: seconds to the same Dice.
+
+    python benchmarks/segmentation.py --peers FOLDER
+    python benchmarks/segmentation.py --peers FOLDER --rounds 5 --json times.json
+
+Measured is the time from nothing to a median Dice of 0.75 over the test patients with a lesion, judged after
+each epoch, on the chapter's simulated lesions at 64 x 64 pixels: building, tracing, augmenting and judging
+are in it. Both sides see the same batches in the same order, have the same loss (cross-entropy and Dice),
+Adam and the same falling learning rate.
+The peers are not among this project's dependencies. Put them into a folder of their own:
+    python -m pip install --target FOLDER torch monai
+and name that folder by --peers or MEDTUTOR_PEERS. MONAI's net runs with the memory format and the number of
+threads that are fastest here, once eager and once with torch.compile, and with batch normalisation, with
+which it learns as ours does. A ratio is our time over the peer's within one round; printed are its median
+and quartiles.
+"""
+
+import argparse
+import json
+import math
+import os
+import statistics
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+BAR = 1.0  # our time is to be at most so many times the peer's
+DICE = 0.75
+BATCH, RATE, EPOCHS, SIZE = 16, 3e-3, 10, 64
+FEATURES = (8, 8, 16, 32, 64, 8)  # of BasicUNet, which always has five levels
+EXECUTION = 16  # steps that Keras runs in one call
+
+
+def batches(x, y, rng):
+    """One epoch, shuffled and augmented: whole batches of images and masks."""
+    from medtutor.nn.segmentation import augment_pair
+
+    drawn = rng.permutation(len(x))[: len(x) // BATCH * BATCH]
+    x, y = augment_pair(x[drawn], y[drawn], rng, shift=4)
+    return x, y[..., None].astype("float32")
+
+
+class Keras:
+    """The chapter's net, trained as the chapter trains it: without XLA, sixteen steps a call."""
+
+    name = "Keras"
+
+    def __init__(self, seed, steps):
+        import keras
+
+        from medtutor.nn.segmentation import summed_loss, unet
+
+        keras.utils.set_random_seed(seed)
+        self.net = unet(size=SIZE)
+        rate = keras.optimizers.schedules.CosineDecay(RATE, steps * EPOCHS)
+        self.net.compile(
+            keras.optimizers.Adam(rate), summed_loss, jit_compile=False, steps_per_execution=EXECUTION
+        )
+
+    def weights(self):
+        return self.net.count_params()
+
+    def epoch(self, x, y):
+        self.net.fit(x, y, batch_size=BATCH, shuffle=False, verbose=0)
+
+    def logits(self, x):
+        return self.net.predict(x, batch_size=100, verbose=0)[..., 0]
+
+
+class Monai:
+    """BasicUNet as MONAI's users train it in PyTorch."""
+
+    def __init__(self, seed, steps, threads=1, channels_last=True, compiled=False):
+        import torch
+        from monai.networks.nets import BasicUNet
+
+        self.torch, self.threads, self.compiled = torch, threads, compiled
+        torch.set_num_threads(threads)
+        torch.manual_seed(seed)
+        self.format = torch.channels_last if channels_last else torch.contiguous_format
+        net = BasicUNet(2, in_channels=2, out_channels=1, features=FEATURES, norm=("batch", {"affine": True}))
+        self.net = net.to(memory_format=self.format)
+        self.run = torch.compile(self.net) if compiled else self.net
+        self.optimizer = torch.optim.Adam(self.net.parameters(), RATE, eps=1e-7, fused=True)
+        self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, steps * EPOCHS)
+
+    @property
+    def name(self):
+        words = [
+            "torch.compile" if self.compiled else "eager",
+            "channels last" if self.format is self.torch.channels_last else "channels first",
+            f"{self.threads} thread{'s' * (self.threads > 1)}",
+        ]
+        return ", ".join(["MONAI", *words])
+
+    def weights(self):
+        return sum(p.numel() for p in self.net.parameters())
+
+    def _tensor(self, x):
+        return self.torch.from_numpy(x).permute(0, 3, 1, 2).contiguous(memory_format=self.format)
+
+    def _loss(self, y, z):
+        torch, over = self.torch, (1, 2, 3)
+        p = torch.sigmoid(z)
+        size = y.sum(over) + p.sum(over)
+        dice = 1 - (2 * (y * p).sum(over) + 1) / (size + 1)
+        return torch.nn.functional.binary_cross_entropy_with_logits(z, y) + dice.mean()
+
+    def epoch(self, x, y):
+        self.torch.set_num_threads(self.threads)
+        x, y = self._tensor(x), self._tensor(y)
+        self.run.train()
+        for i in range(0, len(x), BATCH):
+            self.optimizer.zero_grad(set_to_none=True)
+            self._loss(y[i : i + BATCH], self.run(x[i : i + BATCH])).backward()
+            self.optimizer.step()
+            self.schedule.step()
+
+    def logits(self, x):
+        self.torch.set_num_threads(self.threads)
+        x = self._tensor(x)
+        self.net.eval()
+        with self.torch.inference_mode():
+            return np.concatenate([self.net(x[i : i + 100])[:, 0].numpy() for i in range(0, len(x), 100)])
+
+
+def check(seed, steps, x, y):
+    """Raise AssertionError unless both sides' losses are the same for the same logits."""
+    import torch
+
+    from medtutor.nn.segmentation import summed_loss
+
+    z = np.random.default_rng(seed).normal(size=(4, SIZE, SIZE, 1)).astype("float32")
+    mask = y[:4, ..., None].astype("float32")
+    ours = float(np.mean(summed_loss(mask, z)))
+    peer = float(Monai(seed, steps)._loss(*(torch.from_numpy(v).permute(0, 3, 1, 2) for v in (mask, z))))
+    assert abs(ours - peer) < 1e-5, f"the losses are {ours} and {peer}"
+    print(f"the same loss for the same logits, {ours:.4f} and {peer:.4f}")
+
+
+def seconds(f, *arguments):
+    began = time.perf_counter()
+    f(*arguments)
+    return time.perf_counter() - began
+
+
+def settings(steps, x, y, compiling):
+    """What the peer is fastest with here: [eager], or [eager, compiled] if `compiling` and that works."""
+    choices = [dict(threads=t, channels_last=c) for t in (1, 2) for c in (True, False)]
+    took = []
+    for choice in choices:
+        side = Monai(0, steps, **choice)
+        side.epoch(x[: 2 * BATCH], y[: 2 * BATCH])
+        took.append(min(seconds(side.epoch, x, y) for _ in range(2)))
+        print(f"  {side.name:<46} {len(x) / BATCH / took[-1]:6.1f} steps/s", flush=True)
+    eager = choices[int(np.argmin(took))]
+    compiled = {**eager, "compiled": True}
+    if not compiling:
+        return [eager]
+    try:
+        first = seconds(Monai(0, steps, **compiled).epoch, x[:BATCH], y[:BATCH])
+    except Exception as error:  # no compiler, an unknown processor: whatever it is, the rest can be measured
+        print(f"  torch.compile does not work here: {type(error).__name__}")
+        return [eager]
+    print(f"  torch.compile takes {first:.0f} s the first time; later it has its cache", flush=True)
+    return [eager, compiled]
+
+
+def to_dice(start, seed, train, test):
+    """(name, seconds from nothing to the Dice, epochs); inf seconds if it is never reached."""
+    from medtutor.metrics import dice
+    from medtutor.nn.segmentation import by_patient
+
+    rng = np.random.default_rng(seed)
+    began = time.perf_counter()
+    side = start()
+    for epoch in range(1, EPOCHS + 1):
+        side.epoch(*batches(*train, rng))
+        called = side.logits(test[0]) >= 0
+        if np.median(by_patient(dice, test[1], called, test[2])) >= DICE:
+            return side.name, time.perf_counter() - began, epoch
+    return side.name, math.inf, EPOCHS
+
+
+def learning(choices, rounds, train, test, steps):
+    """Alternated trainings on the same batches: {name: [seconds]}, {name: [epochs]}."""
+    import torch
+
+    def peer(choice, seed):
+        torch.compiler.reset()
+        return Monai(seed, steps, **choice)
+
+    times, epochs = {}, {}
+    for seed in range(rounds):
+        starts = [partial(Keras, seed, steps), *(partial(peer, choice, seed) for choice in choices)]
+        for start in starts if seed % 2 else starts[::-1]:
+            name, took, count = to_dice(start, seed, train, test)
+            times.setdefault(name, []).append(took)
+            epochs.setdefault(name, []).append(count)
+            print(f"  seed {seed}  {name:<46} {took:6.1f} s, {count} epochs", flush=True)
+    return times, epochs
+
+
+def table(times):
+    """Print medians and quartiles, and our ratio to each peer; returns whether one misses the bar."""
+
+    def spread(values):
+        return statistics.quantiles(values, n=4) if len(values) > 1 else [values[0]] * 3
+
+    missed = False
+    for name, row in times.items():
+        low, middle, high = spread(row)
+        print(f"  {name:<46} {middle:6.1f} s  ({low:.1f} to {high:.1f})")
+    for name in [name for name in times if name != Keras.name]:
+        if math.inf in times[Keras.name] + times[name]:
+            print(f"  against {name}: nothing, as not every training got there")
+            missed = True
+            continue
+        ratios = [mine / other for mine, other in zip(times[Keras.name], times[name], strict=True)]
+        low, middle, high = spread(ratios)
+        print(
+            f"  of the time of {name:<46} {middle:5.2f}  ({low:.2f} to {high:.2f}), {len(ratios)} rounds"
+            f"   at most {BAR}: {'yes' if middle <= BAR else 'NO'}",
+            flush=True,
+        )
+        missed |= middle > BAR
+    return missed
+
+
+def machine():
+    load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
+    return f"{os.cpu_count()} cores{load}"
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=5, help="alternated trainings (default 5)")
+    parser.add_argument("--patients", type=int, help="fewer training patients than 500, to try it out")
+    parser.add_argument("--no-compile", action="store_true", help="do not try torch.compile")
+    parser.add_argument("--json", metavar="FILE", help="write all times to FILE as well")
+    parser.add_argument("--peers", default=os.environ.get("MEDTUTOR_PEERS"), help="folder with torch, monai")
+    options = parser.parse_args()
+    if options.peers:
+        sys.path.append(options.peers)
+    sys.modules["triton"] = (
+        None  # serves GPUs only, and its LLVM ends a process that has TensorFlow's as well
+    )
+    try:
+        import monai
+        import torch
+    except ImportError as error:
+        print(f"Not measured, for {error}.\n{__doc__.partition('The peers are')[2]}")
+        return 0
+    os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", KERAS_BACKEND="tensorflow", CUDA_VISIBLE_DEVICES="-1")
+    import keras
+
+    from medtutor.data import load_mr
+    from medtutor.nn.classification import normalise
+
+    print(f"{machine()}; Keras {keras.__version__}, PyTorch {torch.__version__}, MONAI {monai.__version__}")
+    train = load_mr("train", task="lesion", size=SIZE, patients=options.patients)
+    test = load_mr("test", task="lesion", size=SIZE)
+    sick = np.isin(test.patients, np.unique(test.patients[test.y.any(axis=(1, 2))]))
+    train, test = (normalise(train.x), train.y), (normalise(test.x[sick]), test.y[sick], test.patients[sick])
+    steps = len(train[0]) // BATCH
+    check(0, steps, *train)
+    print(f"weights: Keras {Keras(0, steps).weights():,}, MONAI {Monai(0, steps).weights():,}")
+    x, y = batches(train[0][: 20 * BATCH], train[1][: 20 * BATCH], np.random.default_rng(0))
+    choices = settings(steps, x, y, not options.no_compile)
+    print(f"seconds to a median test Dice of {DICE}, from nothing")
+    times, epochs = learning(choices, options.rounds, train, test, steps)
+    missed = table(times)
+    print(machine())
+    if options.json:
+        times = {name: [None if math.isinf(each) else each for each in row] for name, row in times.items()}
+        content = {"machine": machine(), "seconds": times, "epochs": epochs}
+        Path(options.json).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    return missed
+
+
+if __name__ == "__main__":
+    sys.exit(main())
