@@ -13,7 +13,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from medtutor import metrics
 
@@ -555,7 +555,11 @@ def show_points(groups, *, alt, xlabel, ylabel, lines=None, logx=False, size=(6.
     for name, height in (lines or {}).items():
         ax.axhline(height, color="0.35", linewidth=1, linestyle="--")
         ax.annotate(name, (1.01, height), xycoords=("axes fraction", "data"), va="center", fontsize=9)
-    ax.set_xscale("log" if logx else "linear")
+    if logx:
+        ax.set_xscale("log")
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.xaxis.set_major_formatter("{x:g}")
+        ax.xaxis.set_minor_formatter(NullFormatter())
     ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.grid(alpha=0.3)
     if len(groups) > 1:

@@ -367,5 +367,7 @@ def test_points_lie_where_they_are_and_lines_carry_their_names(drawn):
     for name, (x, y) in groups.items():
         np.testing.assert_array_equal(lines(ax)[name], np.transpose([x, y]))
     assert texts(ax) == ["found", "missed"] and ax.get_xscale() == "log"
+    ticks = [tick.get_text() for tick in ax.get_xticklabels()]
+    assert {"1", "2", "5"} <= set(ticks) and all(tick.replace(".", "").isdigit() for tick in ticks)
     assert [text.get_text() for text in ax.texts] == ["bias"] and ax.texts[0].xy[1] == -0.25
     assert [set(line.get_ydata()) for line in ax.lines if line.get_linestyle() == "--"] == [{-0.25}]
