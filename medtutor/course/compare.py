@@ -97,7 +97,8 @@ def decimals(text, taken, rtol, atol):
     for match in _DECIMAL.finditer(text):
         if not any(start < match.end() and match.start() < end for start, end in spans):
             value = exact(match.group())
-            tolerance = Decimal(str(atol)) + Decimal(str(rtol)) * abs(value)
+            moves = Decimal(str(rtol)) * abs(value) if value.is_finite() else 0
+            tolerance = Decimal(str(atol)) + moves
             found.append(Number(*match.span(), value, tolerance, ""))
     return found
 

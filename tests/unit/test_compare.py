@@ -111,3 +111,8 @@ def test_scripts_and_styles_are_not_seen_but_descriptions_are():
     page = "<style>b{}</style><b>Dice</b>&nbsp;0.5<script>x = 1 ± nan</script><img alt='a &amp; b'><img>"
     assert " ".join(compare.visible(page).split()) == "Dice 0.5"
     assert compare.descriptions(page) == ["a & b", None]
+
+
+def test_an_infinite_number_in_a_table_is_a_number_that_does_not_move():
+    (number,) = compare.decimals("HD95 inf", [], 0.05, 0.001)
+    assert number.value == Decimal("Infinity") and number.tolerance == Decimal("0.001")
