@@ -8,7 +8,11 @@ import pytest
 import medtutor
 
 ROOT = Path(medtutor.__file__).resolve().parent.parent
-REUSED = {"01_convolution": "convolution", "02_classification": "classification"}
+REUSED = {
+    "01_convolution": "convolution",
+    "02_classification": "classification",
+    "03_segmentation": "segmentation",
+}
 AHEAD = {"05_entity_recognition": "crf"}  # modules that are there before their chapters
 
 
