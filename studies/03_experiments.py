@@ -41,10 +41,16 @@ def run(study):
     skips = arms(by_skips, ["without skips"])
     image_only = arms(by_augmentation, ["image only"])
     few = arms(by_patients, ["50 patients"])
+    four = arms(by_contrasts, ["all four"])
+    levels = arms(by_levels, ["2 levels"])
+    flair = arms(by_contrasts, ["FLAIR alone"])
+    none = arms(by_augmentation, ["none"])
     return {
         "loss": {**losses, "the sum": base},
         "skips": {**skips, "with skips": base},
-        "augmentation": {**image_only, "image and mask": base},
+        "levels": {**levels, "4 levels": base},
+        "augmentation": {**none, **image_only, "image and mask": base},
+        "contrasts": {**flair, "T1 and FLAIR": base, **four},
         "patients": {**few, "500 patients": base},
         "Dice of the mean map": together,
         "agreement, by patient": agreement,
