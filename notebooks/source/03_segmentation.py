@@ -31,7 +31,7 @@ from medtutor.data import load_mr
 from medtutor.plot import show_heat
 
 train, val, test = (load_mr(s, task="lesion", size=96) for s in ("train", "val", "test"))
-i = int(test.y.sum(axis=(1, 2)).argsort()[-150])
+i = 152  # a slice with a lesion of middling size
 show_heat(
     [test.x[i, ..., 0], test.x[i, ..., 1], test.x[i, ..., 1]], [None] * 3,
     ["T1", "FLAIR", "FLAIR with the truth"], outlines=[None, None, test.y[i]], vmin=0,
