@@ -222,6 +222,8 @@ def test_augmenting_mirrors_half_left_to_right_and_moves_as_far_as_said():
     _, rows, columns = np.nonzero(new)
     assert set(rows) == {6, 7, 8, 9, 10} and set(columns) == {3, 4, 5, 6, 7, 8, 9, 10, 11, 12}
     assert 0.4 < (columns > 7).mean() < 0.6
+    moves = set(zip(rows - 8, np.where(columns > 7, columns - 10, columns - 5), strict=True))
+    assert len(moves) == 25  # down and across independently
 
 
 def nothing(x, y, rng):
