@@ -156,8 +156,8 @@ class Chapter:
 
 
 def duration(seconds):
-    """A time as a reader wants it: "38 s", "2.4 min"."""
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.1f} min"
+    """A time as a reader wants it: "38 s", "3 min"."""
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
 def chapters(folder=ROOT / "notebooks"):

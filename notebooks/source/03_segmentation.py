@@ -816,10 +816,8 @@ small, history = train_unet(
 
 # %% id="live-result"
 p_small = probability(small, inputs["test"])
-result(
-    "test Dice on 32 × 32 pixels", median_dice(coarse["test"], p_small >= 0.5), within=0.03,
-    at_least=0.6
-)
+reached = median_dice(coarse["test"], p_small >= 0.5)
+print("test Dice on 32 × 32 pixels at least 0.6:", reached >= 0.6)
 
 # %% [markdown] id="live-meaning"
 # After a few seconds it is above all that came before, although coarse pixels are against it: a lesion has a few

@@ -152,7 +152,7 @@ def test_the_projects_map_is_complete():
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"), [(0.4, "0 s"), (89.4, "89 s"), (90, "1.5 min"), (170, "2.8 min")]
+    ("seconds", "words"), [(0.4, "0 s"), (89.4, "89 s"), (91, "2 min"), (170, "3 min"), (600, "10 min")]
 )
 def test_a_time_is_given_as_a_reader_wants_it(seconds, words):
     assert guide.duration(seconds) == words
