@@ -198,10 +198,10 @@ def test_a_student_sees_nothing_while_keras_is_imported_and_first_used():
     manager, client = start_new_kernel(env=plain)
     shown = []
     try:
-        for code in (
-            "import os; reached = os.write(2, b'C++ reaches the page\\n')",
-            "import medtutor\nwith medtutor.quiet_start():\n    import keras",
-            "tuple(keras.layers.Dense(1)(keras.ops.ones((1, 2))).shape)",
+        for code in (  # each waits a second, so that what reaches the page late is still this cell's
+            "import os, time\nreached = os.write(2, b'C++ reaches the page\\n')\ntime.sleep(1)",
+            "import medtutor\nwith medtutor.quiet_start():\n    import keras\ntime.sleep(1)",
+            "shape = tuple(keras.layers.Dense(1)(keras.ops.ones((1, 2))).shape)\ntime.sleep(1)\nshape",
         ):
             client.execute_interactive(code, timeout=240, output_hook=shown.append)
     finally:
