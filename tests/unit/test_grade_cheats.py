@@ -10,6 +10,7 @@ import io
 import json
 import os
 import re
+import tempfile
 import time
 from pathlib import Path
 
@@ -17,6 +18,8 @@ import pytest
 
 from medtutor import exercises
 from medtutor.course import build, grade
+
+ELSEWHERE = Path(tempfile.gettempdir())
 
 CHAPTER = build.chapters(["1"])[0]
 POSIX = pytest.mark.skipif(os.name != "posix", reason="Windows has neither fork nor limits")
@@ -352,10 +355,11 @@ cheat("odd cells", RIGHT, _odd_cells)
 cheat(
     "network", "import urllib.request\n" + inside("return urllib.request.urlopen('http://192.0.2.1/').status")
 )
-cheat("writes elsewhere", inside("open('/tmp/written-by-a-student', 'w').write('x')"))
+cheat("writes elsewhere", inside(f"open({str(ELSEWHERE / 'written-by-a-student')!r}, 'w').write('x')"))
 cheat(
     "starts programs",
-    "import subprocess\n" + inside("return subprocess.run(['touch', '/tmp/started']).returncode"),
+    "import subprocess\n"
+    + inside(f"return subprocess.run(['touch', {str(ELSEWHERE / 'started')!r}]).returncode"),
 )
 cheat("interrupts", inside("raise KeyboardInterrupt"))
 cheat("kills its parent", "import os\n" + inside("os.kill(os.getppid(), 9)\nreturn 5"))
@@ -609,7 +613,7 @@ def test_progress_counts_every_student(run):
 
 @POSIX
 def test_nothing_is_left_of_what_students_started_or_wrote(run):
-    assert not Path("/tmp/written-by-a-student").exists() and not Path("/tmp/started").exists()
+    assert not (ELSEWHERE / "written-by-a-student").exists() and not (ELSEWHERE / "started").exists()
     assert not list(run[4].rglob("pickled")) and not Path("pickled").exists()
     assert not [each for each in Path("/proc").glob("[0-9]*") if _lives_in_a_folder_that_is_gone(each)]
 
