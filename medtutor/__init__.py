@@ -8,7 +8,7 @@ import importlib
 
 __version__ = "0.1.0"
 
-_MODULES = ("course", "data", "exercises", "explore", "guide", "metrics", "nn", "plot", "report")
+_MODULES = ("course", "data", "exercises", "explore", "guide", "metrics", "nn", "plot", "report", "tags")
 _HOME = {
     "check": "exercises",
     "hint": "exercises",
