@@ -8,6 +8,7 @@ import numpy as np
 from medtutor.data.dataset import Card, Dataset, check_split
 from medtutor.data.notes.table import RELATIONS, TYPES
 from medtutor.data.notes.writer import check_language, spans, write_notes
+from medtutor.tags import tags
 
 SIZES = {"train": 2000, "val": 300, "test": 400}
 PAIRS = {  # types of (head, tail) that a relation can join
@@ -112,18 +113,9 @@ def _tagged(split, language):
 
 def _row(note):
     where = spans(note.text, note.language)
-    starts = {entity.start: entity for entity in note.entities}
-    tags, inside = [], None
-    for start, end in where:
-        if start in starts:
-            inside = starts[start]
-            tags.append(f"B-{inside.type}")
-        elif inside and end <= inside.end:
-            tags.append(f"I-{inside.type}")
-        else:
-            inside = None
-            tags.append("O")
-    return tuple(note.text[start:end] for start, end in where), tuple(tags), where
+    entities = [(*_tokens_of(where, entity.start, entity.end), entity.type) for entity in note.entities]
+    tokens = tuple(note.text[start:end] for start, end in where)
+    return tokens, tags(len(tokens), entities), where
 
 
 def _tokens_of(where, start, end):
