@@ -3,7 +3,8 @@
 Everywhere y is the truth and p what the model says. For a decision, y (n,) holds 1 for sick and 0 for well,
 and p (n,) holds probabilities in 0..1 (or decisions 0/1); a case is called sick where p >= threshold.
 One class of several is judged as `f1(y == 2, p == 2)`. For a segmentation, y and p are two masks of one
-shape, boolean or 0/1, or class indices together with the `label` of one class.
+shape, boolean or 0/1, or class indices together with the `label` of one class. For entities, y and p hold
+rows of tags, a row a sentence and a tag a token.
 
 What cannot be computed raises `Undefined`, a ValueError that names what is missing; nothing returns nan.
 Shapes that disagree, NaN, and numbers out of range raise a ValueError that says what came and what to do.
@@ -12,6 +13,8 @@ Shapes that disagree, NaN, and numbers out of range raise a ValueError that says
 from typing import NamedTuple
 
 import numpy as np
+
+from medtutor import tags
 
 
 class Undefined(ValueError):
@@ -298,13 +301,15 @@ def interval(metric, y, p=None, patients=None, *, level=0.95, draws=1000, seed=0
 def difference_interval(metric, y, p, q, patients=None, *, level=0.95, draws=1000, seed=0):
     """Is model p better than model q on the same cases?  An `Interval` of metric(y, p) - metric(y, q).
 
+    With y None it is metric(p) - metric(q), for what was counted case by case, as `entity_counts` does.
     Both models meet the same drawn patients, so what makes a patient hard for both cancels; two separate
     intervals that overlap do not show that. Arguments and errors as in `interval`.
     """
-    y, p, q = arrays = [np.atleast_1d(a) for a in (y, p, q)]
+    *truth, p, q = arrays = [np.atleast_1d(a) for a in (y, p, q) if a is not None]
 
     def difference(rows):
-        return metric(y[rows], p[rows]) - metric(y[rows], q[rows])
+        shared = [a[rows] for a in truth]
+        return metric(*shared, p[rows]) - metric(*shared, q[rows])
 
     return _bootstrap(difference, metric, arrays, patients, level, draws, seed)
 
@@ -477,6 +482,138 @@ def volume_error(y, p, spacing, label=None, *, relative=False):
         return error
     _need(true, "a relative volume_error", "voxel in y; y is empty")
     return error / true
+
+
+# ----------------------------------------------------------------------------------------------- entities
+
+MATCHES = ("exact", "partial", "boundaries")
+
+
+def entity_counts(y, p, kind=None, match="exact", strict=True, *, scheme="BIO"):
+    """Entities in each sentence: found (in both), called (in p), true (in y);  (n, 3) int64.
+
+    y, p: n rows of tags each, truth and called, read by `tags.spans(row, scheme, strict)`.
+    kind: count entities of this type alone.
+    match: what counts as found.
+        "exact"       same first token, same last token, same type
+        "partial"     same type and at least one token in both; each entity of y and of p is matched once
+                      at most, and as many are matched as can be
+        "boundaries"  same first and last token, whatever the type
+    Its columns sum to the counts of many sentences: `f1_of_counts`. Source for matching in part: SemEval-2013
+    task 9 (Segura-Bedmar et al., S13-2056).
+    """
+    if match not in MATCHES:
+        raise ValueError(f"match is {match!r}; use one of {', '.join(map(repr, MATCHES))}")
+    if match == "boundaries" and kind is not None:
+        raise ValueError(f"match='boundaries' asks for no type, but kind is {kind!r}; leave one of them out")
+    counts = np.zeros((len(y), 3), np.int64)
+    for row, both in enumerate(_pairs_of_rows(y, p)):
+        true, called = (
+            [span for span in tags.spans(one, scheme, strict) if kind in (None, span[2])] for one in both
+        )
+        if match == "partial":
+            found = _matched_in_part(true, called)
+        else:
+            parts = 3 if match == "exact" else 2
+            found = len({span[:parts] for span in true} & {span[:parts] for span in called})
+        counts[row] = found, len(called), len(true)
+    return counts
+
+
+def entity_precision(y, p, kind=None, match="exact", strict=True, *, scheme="BIO"):
+    """Which share of the called entities is true?  found / called over all sentences (micro);  0..1.
+
+    Arguments as for `entity_counts`. Undefined where nothing is called.
+    """
+    found, called, _ = entity_counts(y, p, kind, match, strict, scheme=scheme).sum(0)
+    _need(called, "entity_precision", f"called {_entity(kind)}; p has none")
+    return float(found / called)
+
+
+def entity_recall(y, p, kind=None, match="exact", strict=True, *, scheme="BIO"):
+    """Which share of the true entities was found?  found / true over all sentences (micro);  0..1.
+
+    Arguments as for `entity_counts`. Undefined where no entity is true.
+    """
+    found, _, true = entity_counts(y, p, kind, match, strict, scheme=scheme).sum(0)
+    _need(true, "entity_recall", f"true {_entity(kind)}; y has none")
+    return float(found / true)
+
+
+def entity_f1(y, p, kind=None, match="exact", strict=True, *, scheme="BIO"):
+    """Harmonic mean of both: 2 found / (called + true) over all sentences (micro);  0..1.
+
+    Arguments as for `entity_counts`. 0 where nothing is called; Undefined, as `f1` is, without a true entity,
+    whether something was called or not: seqeval then says 0.
+    """
+    counts = entity_counts(y, p, kind, match, strict, scheme=scheme)
+    _need(counts[:, 2].any(), "entity_f1", f"true {_entity(kind)}; y has none")
+    return f1_of_counts(counts)
+
+
+def f1_of_counts(counts):
+    """F1 of the (n, 3) that `entity_counts` gives: 2 found / (called + true), summed over all rows;  0..1.
+
+    For intervals: interval(f1_of_counts, counts), and difference_interval(f1_of_counts, None, a, b) where a
+    and b are the counts of two models on the same sentences. Undefined without a true entity.
+    """
+    counts = _numbers("counts", counts)
+    if counts.ndim != 2 or counts.shape[1] != 3:
+        raise ValueError(f"counts has shape {counts.shape}; (n, 3) is wanted, from entity_counts")
+    if (counts < 0).any() or (counts[:, :1] > counts[:, 1:]).any():
+        raise ValueError(
+            "counts holds a row with more found than called or true; wanted: found, called, true"
+        )
+    found, called, true = counts.sum(0)
+    _need(true, "f1_of_counts", "true entity; counts has none")
+    return float(2 * found / (called + true))
+
+
+def token_accuracy(y, p):
+    """Which share of the tokens has its right tag?  0..1, and high for who finds nothing: most tokens are O.
+
+    y, p: n rows of tags each. Undefined without a token.
+    """
+    right = [a == b for true, called in _pairs_of_rows(y, p) for a, b in zip(true, called, strict=True)]
+    _need(right, "token_accuracy", "token; the rows are empty")
+    return sum(right) / len(right)
+
+
+def _matched_in_part(true, called):
+    """How many pairs of one type that share a token can be made, no entity in two of them."""
+    pairs = 0
+    for kind in {span[2] for span in true}:
+        ours, theirs = ([span for span in row if span[2] == kind] for row in (true, called))
+        while ours and theirs:
+            (start, end, _), (other_start, other_end, _) = ours[0], theirs[0]
+            shared = start < other_end and other_start < end
+            pairs += shared
+            if shared or end <= other_start:
+                ours = ours[1:]
+            if shared or other_end <= start:
+                theirs = theirs[1:]
+    return pairs
+
+
+def _entity(kind):
+    return "entity" if kind is None else f"entity of type {kind!r}"
+
+
+def _pairs_of_rows(y, p):
+    """(row of y, row of p) for each sentence, of the same length."""
+    if len(y) != len(p):
+        raise ValueError(f"y has {len(y)} rows and p {len(p)}; they must match, a row of tags a sentence")
+    for i, (true, called) in enumerate(zip(y, p, strict=True)):
+        for name, row in (("y", true), ("p", called)):
+            if isinstance(row, str):
+                raise ValueError(
+                    f"{name}[{i}] is {row!r}; rows of tags are wanted: of one sentence, [{name}]"
+                )
+        if len(true) != len(called):
+            raise ValueError(
+                f"row {i} has {len(true)} tags in y and {len(called)} in p; they must match, a tag a token"
+            )
+        yield true, called
 
 
 # ------------------------------------------------------------------------------------------------- checks
