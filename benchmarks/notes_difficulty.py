@@ -16,35 +16,18 @@ from scipy.sparse import csr_matrix
 
 from medtutor.data.notes import load_notes, load_relations
 from medtutor.data.notes.loaders import MEASURED
+from medtutor.metrics import entity_f1
+from medtutor.tags import spans
 
 ROUNDING = 0.015  # the CRF moves by some thousandths between numerical libraries
 DICTIONARY_BELOW, CRF_BELOW, BETWEEN_BELOW, PAIR_BELOW = 0.60, 0.88, 0.90, 0.90
-
-
-def spans_of(tags):
-    """{(start, end, type)} of a row of BIO tags; end is one past the last token."""
-    found, start = set(), None
-    for i, tag in enumerate((*tags, "O")):
-        if start is not None and not tag.startswith("I-"):
-            found.add((start, i, tags[start][2:]))
-            start = None
-        if tag.startswith("B-"):
-            start = i
-    return found
-
-
-def entity_f1(truth, guess):
-    """F1 of exact spans with their type, over all rows."""
-    pairs = [(spans_of(t), spans_of(g)) for t, g in zip(truth, guess, strict=True)]
-    hits = sum(len(t & g) for t, g in pairs)
-    return 2 * hits / max(1, sum(len(t) + len(g) for t, g in pairs))
 
 
 def dictionary(train, x):
     """Tags each longest run of tokens that is an entity's name in `train`, with its commonest type there."""
     types = defaultdict(Counter)
     for tokens, tags in zip(train.x, train.y, strict=True):
-        for start, end, kind in spans_of(tags):
+        for start, end, kind in spans(tags):
             types[tuple(token.lower() for token in tokens[start:end])][kind] += 1
     longest = max(map(len, types))
     return [_match(tuple(token.lower() for token in tokens), types, longest) for tokens in x]
@@ -273,7 +256,7 @@ def measure(language):
 
 
 def _surfaces(tokens, tags):
-    return [tuple(token.lower() for token in tokens[start:end]) for start, end, _ in spans_of(tags)]
+    return [tuple(token.lower() for token in tokens[start:end]) for start, end, _ in spans(tags)]
 
 
 def main():
