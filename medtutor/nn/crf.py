@@ -226,7 +226,7 @@ def allowed_transitions(names, scheme="BIO"):
         raise ValueError(f"scheme is {scheme!r}; use 'BIO' or 'BIOES'")
     for name in names:
         prefix, _, kind = name.partition("-")
-        if name != "O" and not (kind and prefix in scheme.replace("O", "")):
+        if name != "O" and not (kind and prefix in set(scheme) - {"O"}):
             raise ValueError(f"tag {name!r} is none of {scheme}; use 'O' or such as 'B-drug'")
 
     def allowed(i, j):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from medtutor import tags as entities
 from medtutor.nn import crf
 
 K, T = 3, 5
@@ -349,7 +350,17 @@ def test_bioes_closes_what_it_opens():
     assert [n for n, e in zip(names, end, strict=True) if e] == ["O", "E-x", "S-x", "E-y"]
 
 
-@pytest.mark.parametrize("name", ("X-drug", "B", "drug", "E-drug"))
+@pytest.mark.parametrize("scheme", ["BIO", "BIOES"])
+def test_allowed_are_the_rows_that_name_whole_entities_only(scheme):
+    names = ("O", *(f"{letter}-{kind}" for letter in scheme.replace("O", "") for kind in ("x", "y")))
+    trans, start, end = crf.allowed_transitions(names, scheme)
+    for path in itertools.product(range(len(names)), repeat=3):
+        allowed = start[path[0]] and trans[path[0], path[1]] and trans[path[1], path[2]] and end[path[2]]
+        row = tuple(names[tag] for tag in path)
+        assert allowed == (entities.tags(3, entities.spans(row, scheme), scheme) == row)
+
+
+@pytest.mark.parametrize("name", ("X-drug", "B", "drug", "E-drug", "BI-drug", "O-drug"))
 def test_a_tag_outside_the_scheme_is_named(name):
     with pytest.raises(ValueError, match=f"tag '{name}' is none of BIO"):
         crf.allowed_transitions(["O", name])
