@@ -1,12 +1,15 @@
 """Figures of the course: `show_*` draws one figure in one call and will not draw it without a description.
 
 A figure reaches the page as `<img alt>` inside text/html, the one form in which JupyterLab, nbconvert and
-slides all pass the description on to a screen reader; strict validation compares it.
+slides all pass the description on to a screen reader; strict validation compares it. Text with entities is
+drawn as text, which needs no description beside itself.
 """
 
 import base64
 import html
 import io
+import re
+from collections import Counter
 
 import numpy as np
 from matplotlib.colors import ListedColormap
@@ -15,7 +18,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-from medtutor import metrics
+from medtutor import metrics, tags
 
 # Okabe and Ito: told apart by colour-blind readers and in a greyscale print.
 BLUE, ORANGE, GREEN, RED, SKY = "#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9"
@@ -31,9 +34,7 @@ class Picture:
     """
 
     def __init__(self, png, alt, caption=""):
-        if not alt or len(alt.split()) < 4:
-            raise ValueError(f"alt is {alt!r}; describe in a sentence what the figure shows")
-        self.png, self.alt, self.caption = png, " ".join(alt.split()), caption
+        self.png, self.alt, self.caption = png, _described(alt), caption
 
     @classmethod
     def of(cls, figure, alt, caption="", dpi=80):
@@ -46,14 +47,47 @@ class Picture:
         return f"<figure: {self.alt}>"
 
     def _repr_mimebundle_(self, include=None, exclude=None):
-        caption = f"<figcaption>{html.escape(self.caption)}</figcaption>" if self.caption else ""
         source = base64.b64encode(self.png).decode()
         page = (
             '<figure style="margin:0.5em 0">'
             f'<img alt="{html.escape(self.alt)}" src="data:image/png;base64,{source}" style="max-width:100%">'
-            f"{caption}</figure>"
+            f"{_figcaption(self.caption)}</figure>"
         )
         return {"text/html": page, "text/plain": repr(self)}
+
+
+class MarkedText:
+    """Texts with their entities marked; as the last line of a cell they are shown.
+
+    body      HTML
+    lines     the same as plain text
+    alt       what it is, in a sentence, for a screen reader that asks before it reads
+    caption   shown beneath, optional
+    """
+
+    def __init__(self, body, lines, alt, caption=""):
+        self.body, self.lines, self.alt, self.caption = body, lines, _described(alt), caption
+
+    def __repr__(self):
+        return "\n".join([f"<figure: {self.alt}>", *self.lines, *[self.caption] * bool(self.caption)])
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        page = (
+            '<figure class="mathjax_ignore tex2jax_ignore" role="group" '  # $ is a sign here
+            f'aria-label="{html.escape(self.alt)}" style="margin:0.5em 0">'
+            f"{self.body}{_figcaption(self.caption)}</figure>"
+        )
+        return {"text/html": page, "text/plain": repr(self)}
+
+
+def _described(alt):
+    if not alt or len(alt.split()) < 4:
+        raise ValueError(f"alt is {alt!r}; describe in a sentence what the figure shows")
+    return " ".join(alt.split())
+
+
+def _figcaption(caption):
+    return f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
 
 
 def show_images(images, titles=(), *, alt, vmin=None, vmax=None, cols=6, size=2.4, signed=False, caption=""):
@@ -452,6 +486,182 @@ def draw_outline(ax, mask, shape):
     line = ax.contour(columns, rows, ringed, [0.5], colors="white", linewidths=1.2)
     line.set(path_effects=[withStroke(linewidth=2.6, foreground="black")])
     ax.set(xlim=limits[0], ylim=limits[1])
+
+
+# --------------------------------------------------------------------------------------------------- text
+
+# Of Okabe and Ito those on which black is read: 5 : 1 and more.
+LABELS = (SKY, ORANGE, "#f0e442", GREEN, "#cc79a7", RED)
+USUAL = ("disease", "symptom", "drug", "test", "anatomy")  # keep their colours from figure to figure
+# What would stay unseen or turn the writing around: control characters, directions, halves of pairs.
+_UNSEEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def show_entities(texts, entities=None, *, between=" ", scheme="BIO", strict=True, alt=None, caption=""):
+    """Texts with each entity in a frame that also names its type, in words.
+
+    texts     a list of Notes (anything with .text and .entities), of texts, or of rows of tokens
+    entities  what each of them holds, one item a text, not needed for Notes: of a text a list of entities,
+              with .start, .end and .type or as (start, end, type), in characters, end one past the last; of a
+              row of tokens its tags, read by `tags.spans(row, scheme, strict)`
+              Or {reader: such a list}, e.g. {"truth": y, "CRF": p}, drawn under one another. Each entity of
+              the second reader and the next ones says whether the first agrees, and what they miss is listed.
+    between   what stands between two tokens: " ", or "" for Chinese characters
+    alt       what it is, in a sentence; default: how many entities of each type each reader marks
+
+    Colours are a help and never the only sign. ValueError where texts and entities do not match, and where
+    entities overlap or leave their text.
+    """
+    if isinstance(texts, str) or hasattr(texts, "text"):
+        raise ValueError(f"texts is a {type(texts).__name__}; a list is wanted: of one text, [text]")
+    texts = list(texts)
+    if entities is None:
+        entities = [_own_entities(text) for text in texts]
+    readers = entities if isinstance(entities, dict) else {"": entities}
+    for reader, items in readers.items():
+        if len(items) != len(texts):
+            raise ValueError(
+                f"there are {len(texts)} texts and entities of {len(items)}{reader and f' by {reader}'}; "
+                "one item a text is wanted"
+            )
+    marked = {
+        reader: [_marked(*pair, between, scheme, strict) for pair in zip(texts, items, strict=True)]
+        for reader, items in readers.items()
+    }
+    kinds = sorted({kind for rows in marked.values() for _, found in rows for _, _, kind in found})
+    colours, first = _colours(kinds), next(iter(marked))
+    width = max(map(len, marked))
+    body, lines = [], []
+    for i in range(len(texts)):
+        rows = []
+        for reader, items in marked.items():
+            truth = None if reader == first else marked[first][i][1]
+            pieces, missed = _pieces(*items[i], truth, first)
+            rows.append(_row_html(reader, pieces, missed, colours, width))
+            lines.append(_row_text(reader, pieces, missed))
+        body.append(f'<div style="margin:0 0 0.8em">{"".join(rows)}</div>')
+    return MarkedText("".join(body), lines, alt or _census(marked), caption)
+
+
+def _own_entities(text):
+    if not hasattr(text, "entities"):
+        raise ValueError(
+            f"entities is None, but a text is a {type(text).__name__} without its own; give them"
+        )
+    return text.entities
+
+
+def _marked(text, found, between, scheme, strict):
+    """(text, [(start, end, type) in characters, in order])."""
+    text = getattr(text, "text", text)
+    if isinstance(text, str):
+        found = [_span(one) for one in found]
+    else:
+        tokens, row, found = list(text), list(found), []
+        if len(tokens) != len(row):
+            raise ValueError(f"a text has {len(tokens)} tokens and {len(row)} tags; they must match")
+        starts = np.cumsum([0, *(len(token) + len(between) for token in tokens)]).tolist()
+        for start, end, kind in tags.spans(row, scheme, strict):
+            found.append((starts[start], starts[end] - len(between), kind))
+        text = between.join(tokens)
+    found.sort()
+    for (_, last, _), (start, end, kind) in zip([(0, 0, ""), *found], found, strict=False):
+        if not last <= start < end <= len(text):
+            raise ValueError(
+                f"an entity is {(start, end, kind)} in a text of {len(text)} characters, and the one before "
+                f"ends at {last}; {last} <= start < end <= {len(text)} is wanted"
+            )
+    return text, found
+
+
+def _span(entity):
+    if hasattr(entity, "start"):
+        return entity.start, entity.end, entity.type
+    if isinstance(entity, str) or len(entity) != 3:
+        raise ValueError(f"an entity of a text is {entity!r}; wanted is (start, end, type) in characters")
+    return tuple(entity)
+
+
+def _pieces(text, found, truth, first):
+    """([(words, type or None, what the first reader says)], [what it names and this one does not touch])."""
+    pieces, at = [], 0
+    for start, end, kind in found:
+        remark = "" if truth is None else _agreement((start, end, kind), truth, first)
+        pieces += [(text[at:start], None, ""), (text[start:end], kind, remark)]
+        at = end
+    pieces.append((text[at:], None, ""))
+    missed = [
+        f"{_seen(text[start:end])} ({kind})"
+        for start, end, kind in truth or ()
+        if not any(a < end and start < b for a, b, _ in found)
+    ]
+    return [piece for piece in pieces if piece[0]], missed
+
+
+def _agreement(entity, truth, first):
+    start, end, kind = entity
+    touched = [other for other in truth if other[0] < end and start < other[1]]
+    if entity in touched:
+        return " ✓"
+    if not touched:
+        return f" ✗ not in {first}"
+    if kind in [other[2] for other in touched]:
+        return " ✗ other ends"
+    return f" ✗ {first}: {touched[0][2]}"
+
+
+def _colours(kinds):
+    """{type: colour}; with more types than colours some share one."""
+    colours = {kind: LABELS[USUAL.index(kind.lower())] for kind in kinds if kind.lower() in USUAL}
+    free = [colour for colour in LABELS if colour not in colours.values()]
+    others = [kind for kind in kinds if kind not in colours]
+    return colours | {kind: free[i % len(free)] for i, kind in enumerate(others)}
+
+
+def _row_html(reader, pieces, missed, colours, width):
+    words = "".join(
+        html.escape(_seen(words)) if kind is None else _mark(words, kind, remark, colours[kind])
+        for words, kind, remark in pieces
+    )
+    if missed:
+        words += f" <small>✗ missed: {html.escape(', '.join(missed))}</small>"
+    column = f"flex:none;min-width:{width}ch;margin-right:0.8em"
+    name = f'<b style="{column}">{html.escape(_seen(reader))}</b> ' if reader else ""
+    prose = "flex:1;white-space:pre-wrap;overflow-wrap:anywhere;line-height:1.9"
+    return f'<div style="display:flex;align-items:baseline">{name}<span style="{prose}">{words}</span></div>'
+
+
+def _mark(words, kind, remark, colour):
+    whole = "border-radius:0.25em;-webkit-box-decoration-break:clone;box-decoration-break:clone"
+    frame = f"background:none;color:inherit;border:1px solid;padding:0.1em 0.15em;{whole}"
+    label = f"background:{colour};color:#000;font-size:0.8em;padding:0.1em 0.3em;{whole}"
+    return (
+        f'<mark style="{frame}">{html.escape(_seen(words))}&nbsp;'
+        f'<span style="{label}">{html.escape(_seen(kind + remark))}</span></mark>'
+    )
+
+
+def _row_text(reader, pieces, missed):
+    words = "".join(
+        _seen(words if kind is None else f"[{words} | {kind}{remark}]") for words, kind, remark in pieces
+    )
+    return (f"{reader}: " if reader else "") + words + (f" ✗ missed: {', '.join(missed)}" if missed else "")
+
+
+def _seen(text):
+    return _UNSEEN.sub("\ufffd", text)
+
+
+def _census(marked):
+    """How many entities of each type each reader marks, in a sentence."""
+    said = []
+    for reader, rows in marked.items():
+        counts = Counter(kind for _, found in rows for _, _, kind in found)
+        n = counts.total()
+        kinds = ", ".join(f"{counts[kind]} {kind}" for kind in sorted(counts))
+        what = f"{n or 'no'} {'entity' if n == 1 else 'entities'}" + (f" ({kinds})" if kinds else "")
+        said.append(f"{what} marked by {reader}" if reader else f"{what} marked")
+    return f"{len(rows)} {'text' if len(rows) == 1 else 'texts'} with " + ", ".join(said)
 
 
 # ------------------------------------------------------------------------------------------------- helpers
