@@ -420,6 +420,22 @@ def test_parameters_may_be_renamed_where_they_are_given_by_position(ramp):
     assert grade(lambda *args, **options: _solved(*args, **options), name="ramp").state == "right"
 
 
+@pytest.mark.parametrize("words", [["B-drug", "O"], [[(0, 2, "drug")], []], [["a", "b"], ["c"]]])
+def test_words_and_lists_of_several_lengths_that_stay_as_they_were_are_left_in_peace(words):
+    @exercise("", hints=("", ""), right="")
+    def entries(given):
+        """."""
+        return len(given)
+
+    @entries.probes
+    def _(rng):
+        yield dict(given=words)
+
+    assert grade(lambda given: len(given), name="entries").state == "right"
+    verdict = grade(lambda given: given.append("more") or len(given) - 1, name="entries")
+    assert "changes its input given" in verdict.message
+
+
 def test_printing_does_not_reach_the_notebook_but_is_shown_where_it_helps(ramp, capsys):
     def ramp(x, step=1.0):
         print("here")
