@@ -6,6 +6,7 @@ _HOME = {
     "explore_convolution": "convolution",
     "explore_features": "features",
     "explore_function": "function",
+    "explore_lattice": "lattice",
     "explore_mask": "mask",
     "explore_painting": "painting",
     "explore_patients": "patients",
