@@ -499,8 +499,8 @@ def entity_counts(y, p, kind=None, match="exact", strict=True, *, scheme="BIO"):
         "partial"     same type and at least one token in both; each entity of y and of p is matched once
                       at most, and as many are matched as can be
         "boundaries"  same first and last token, whatever the type
-    Its columns sum to the counts of many sentences: `f1_of_counts`. Source for matching in part: SemEval-2013
-    task 9 (Segura-Bedmar et al., S13-2056).
+    Its columns sum to the counts of many sentences: `f1_of_counts`.
+    Source: the criteria "strict", "type" and "exact" of SemEval-2013 task 9, Segura-Bedmar et al., S13-2056.
     """
     if match not in MATCHES:
         raise ValueError(f"match is {match!r}; use one of {', '.join(map(repr, MATCHES))}")
