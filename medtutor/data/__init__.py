@@ -9,7 +9,7 @@ sample_*  one real specimen each; never a training set
 """
 
 from medtutor.data import published
-from medtutor.data.dataset import Card, Dataset
+from medtutor.data.dataset import Card, Dataset, first_patients
 from medtutor.data.files import (
     FileProblem,
     Image,
@@ -44,6 +44,7 @@ __all__ = [
     "Study",
     "WrongChecksum",
     "fetch",
+    "first_patients",
     "load_mr",
     "load_notes",
     "load_relations",

@@ -1,6 +1,6 @@
 """The one shape of all labelled sets: a frozen `Dataset` with its `Card`."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from html import escape
 from types import MappingProxyType
 
@@ -125,6 +125,23 @@ class Dataset:
             counts = np.bincount(self.y, minlength=len(self.classes))
             return ", ".join(f"{count:,} {name}" for name, count in zip(self.classes, counts, strict=True))
         return f"{_shape(self.y)}: {', '.join(self.classes)}"
+
+
+def first_patients(data, n):
+    """A Dataset with the examples of the first n patients alone, for a learning curve or a short training.
+
+    ValueError unless it has so many.
+    """
+    names = list(dict.fromkeys(data.patients.tolist()))
+    if not 1 <= n <= len(names):
+        raise ValueError(f"n is {n}; the {data.split} split has {len(names):,} patients, use 1 to that many")
+    rows = np.flatnonzero(np.isin(data.patients, names[:n]))
+
+    def some(values):
+        return values[rows] if isinstance(values, np.ndarray) else tuple(values[row] for row in rows)
+
+    extra = {name: some(values) for name, values in data.extra.items()}
+    return replace(data, x=some(data.x), y=some(data.y), patients=data.patients[rows], extra=extra)
 
 
 def check_split(split, splits=SPLITS):

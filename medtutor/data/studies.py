@@ -1,5 +1,6 @@
 """Results of long experiments, measured by `medtutor study` and shown by chapters that do not run them."""
 
+import base64
 import difflib
 import json
 from dataclasses import dataclass
@@ -69,6 +70,29 @@ def stored_study(name, folder=FOLDER):
         )
     content = read(Path(folder) / f"{name}.json")
     return Study(name, content["what"], _frozen(content["values"]), _frozen(content["made"]))
+
+
+def packed(weights):
+    """A model's arrays as a text for a stored study: 16-bit numbers, one after the other, in base64."""
+    flat = np.concatenate([np.ravel(w) for w in weights]).astype("<f2")
+    return base64.b64encode(flat.tobytes()).decode()
+
+
+def unpacked(text, like):
+    """What `packed` wrote, as float32 arrays of the shapes of those in `like`.
+
+    ValueError where they do not fit.
+    """
+    flat = np.frombuffer(base64.b64decode(text), "<f2").astype("float32")
+    sizes = [np.size(w) for w in like]
+    if len(flat) != sum(sizes):
+        raise ValueError(
+            f"{len(flat):,} stored numbers for a model of {sum(sizes):,}: it was stored for another; "
+            "build the model that the study built"
+        )
+    return [
+        part.reshape(np.shape(w)) for part, w in zip(np.split(flat, np.cumsum(sizes)[:-1]), like, strict=True)
+    ]
 
 
 def read(path):

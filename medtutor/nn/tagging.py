@@ -311,7 +311,8 @@ def tagger(codes, size=100, units=100, dropout=0.5, crf=True):
     crf    False: each token's tag by itself, as probabilities
     It reads what `encode` gives and answers (n, T, K). Source: Lample et al., NAACL 2016.
     """
-    inputs = {name: keras.Input(shape, dtype="int32", name=name) for name, shape in _shapes(codes).items()}
+    shapes = input_shapes(codes)
+    inputs = {name: keras.Input(each, dtype="int32", name=name) for name, each in shapes.items()}
     mask = ops.not_equal(inputs["words"], 0)
     x = layers.Dropout(dropout)(vectors(codes, inputs, size))  # (n, T, size of all vectors)
     lstm = layers.LSTM(units, return_sequences=True)
@@ -322,7 +323,8 @@ def tagger(codes, size=100, units=100, dropout=0.5, crf=True):
     return keras.Model(inputs, layers.Activation("softmax", name="softmax")(z))
 
 
-def _shapes(codes):
+def input_shapes(codes):
+    """The shape of each input of a tagger, without the batch."""
     shapes = {"words": (None,)}
     if codes.parts:
         shapes["parts"] = (None, len(parts(["a"], codes.unit)[0]))

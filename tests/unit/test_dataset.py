@@ -5,7 +5,7 @@ from dataclasses import FrozenInstanceError, replace
 import numpy as np
 import pytest
 
-from medtutor.data import Card, Dataset
+from medtutor.data import Card, Dataset, first_patients
 
 CARD = Card("Set <1>", "what", "source", "CC0", "cite", True, "decisions")
 
@@ -84,3 +84,23 @@ def test_html_escapes_what_a_card_says_and_names_every_row():
 def test_tagged_sentences_print_how_many_there_are():
     data = dataset(x=(("a",), ("b",), ("c",)), y=(("O",), ("O",), ("B-x",)), classes=("x",), bounds=None)
     assert "3 tuples; 1 = white" in repr(data) and "3 tuples: x" in repr(data)
+
+
+def test_first_patients_keeps_all_examples_of_as_many_patients_in_their_order():
+    some = first_patients(dataset(patients=np.array(["b", "a", "b"])), 1)
+    assert some.patients.tolist() == ["b", "b"]
+    assert some.y.tolist() == [0, 1] and some.x.shape == (2, 2, 2)
+    assert some.extra["side"].tolist() == ["l", "l"]
+    assert (some.split, some.classes, some.card) == ("train", ("well", "ill"), CARD)
+
+
+def test_first_patients_keeps_rows_of_words():
+    words = dataset(x=(("a",), ("b", "c"), ("d",)), y=(("O",), ("O", "O"), ("O",)), extra={"n": ("1", "2", "3")})
+    assert first_patients(words, 1).x == (("a",),)
+    assert first_patients(words, 2).x == words.x and first_patients(words, 2).extra["n"] == ("1", "2", "3")
+
+
+@pytest.mark.parametrize("n", [0, 3])
+def test_first_patients_refuses_more_than_there_are(n):
+    with pytest.raises(ValueError, match=f"n is {n}; the train split has 2 patients"):
+        first_patients(dataset(), n)

@@ -17,6 +17,7 @@ from medtutor.course import cli, study
 from medtutor.course import data as shipped
 from medtutor.course.build import BuildError
 from medtutor.course.validate import kernel_environment
+from medtutor.data.studies import packed, unpacked
 
 TOY = '''
 """Squares of three numbers.
@@ -482,3 +483,16 @@ def test_a_stored_study_says_what_it_holds_and_how_it_was_measured(folder):
 )
 def test_a_duration_is_said_in_the_unit_that_suits_it(seconds, words):
     assert study.duration(seconds) == words
+
+
+def test_packed_weights_come_back_in_their_shapes_as_16_bit_numbers():
+    weights = [np.arange(6.0).reshape(2, 3) / 3, np.float64(7.5), np.array([1e-3, -2.0])]
+    back = unpacked(packed(weights), weights)
+    assert [w.shape for w in back] == [(2, 3), (), (2,)]
+    for before, after in zip(weights, back, strict=True):
+        assert np.array_equal(np.asarray(before).astype("float16"), after)
+
+
+def test_packed_weights_of_another_model_are_refused():
+    with pytest.raises(ValueError, match="6 stored numbers for a model of 5"):
+        unpacked(packed([np.zeros(6)]), [np.zeros(5)])
