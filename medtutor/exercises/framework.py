@@ -225,6 +225,9 @@ def literal(value):
     """A value as Python that gives it back, with `np` for numpy."""
     if not isinstance(value, np.ndarray):
         return repr(value)
-    numbers = np.array2string(value, separator=", ", max_line_width=80, threshold=10**6, floatmode="unique")
+    with np.printoptions(infstr="np.inf", nanstr="np.nan"):
+        numbers = np.array2string(
+            value, separator=", ", max_line_width=80, threshold=10**6, floatmode="unique"
+        )
     kind = "" if value.dtype in (np.float64, np.int64) else f', dtype="{value.dtype}"'
     return "np.array(" + textwrap.indent(numbers, " " * len("np.array(")).lstrip() + kind + ")"

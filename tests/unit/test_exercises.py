@@ -122,6 +122,11 @@ def test_shown_call_can_be_pasted_and_gives_the_inputs_back(ramp):
         assert pasted["step"] == inputs.get("step", 1.0)
 
 
+def test_shown_array_with_inf_and_nan_can_be_pasted():
+    value = np.array([[1.5, np.inf], [-np.inf, np.nan]])
+    assert np.array_equal(eval(framework.literal(value), {"np": np}), value, equal_nan=True)
+
+
 def test_a_mistake_that_explains_everything_goes_before_one_that_explains_a_part():
     @exercise("", hints=("", ""), right="")
     def product(a, b=1):
