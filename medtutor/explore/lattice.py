@@ -13,7 +13,7 @@ FORBIDDEN = -1e4  # as medtutor.nn.crf scores what must not be
 
 
 def explore_lattice(tokens, names, emit, trans, *, start=None, end=None, allowed=None, tolerance=0):
-    """Change an emission or a transition: forward sums, marginals and the best path follow, step by step if wished.
+    """Change an emission or a transition: forward sums, marginals and the best path follow.
 
     tokens   1 to 8 words;  names  2 to 5 tags; where they are "O", "B-drug", "I-drug" …, what no BIO or
              BIOES sequence can hold is told
@@ -56,7 +56,9 @@ def explore_lattice(tokens, names, emit, trans, *, start=None, end=None, allowed
         "step": 0,
     }
     chain = _Chain(emit / 100, np.where(barred, FORBIDDEN, links / 100))
-    still = Picture.of(_still(tokens, names, emit / 100, chain), _description(tokens, names, chain, tolerance))
+    still = Picture.of(
+        _still(tokens, names, emit / 100, chain), _description(tokens, names, chain, tolerance)
+    )
     return Explorer("lattice.js", state, still, "lattice", parts=["parts.js"], measured=True)
 
 
@@ -88,7 +90,7 @@ def _scores(name, scores, shape, may_be_forbidden=False):
 
 
 def _barred(allowed, K):
-    """bool (K + 1, K + 1), True where forbidden, the start in the last row; and is anything said of the edges?"""
+    """(bool (K + 1, K + 1), True where forbidden, start in the last row; is anything said of the edges)."""
     barred = np.zeros((K + 1, K + 1), bool)
     if allowed is None:
         return barred, False
@@ -96,7 +98,9 @@ def _barred(allowed, K):
     places = (np.s_[:K, :K], np.s_[K, :K], np.s_[:K, K])
     names, shapes = ("allowed", "allowed[1]", "allowed[2]"), ((K, K), (K,), (K,))
     if len(parts) not in (1, 3):
-        raise ValueError(f"allowed has {len(parts)} parts; transitions, or these with first and last tags, are wanted")
+        raise ValueError(
+            f"allowed has {len(parts)} parts; transitions, or these with first and last tags, are wanted"
+        )
     for part, place, name, shape in zip(parts, places, names, shapes, strict=False):
         part = np.asarray(part)
         if part.shape != shape or not np.isin(part, (0, 1)).all():
@@ -160,7 +164,9 @@ def _still(tokens, names, emit, chain):
             ax.text(t, k, f"{emit[t, k]:.2f}", ha="center", va="center", bbox=box, fontsize=9, zorder=3)
     drawable = all(re.fullmatch(r"[ -ɏ‐-…]+", word) for word in tokens)
     heads = tokens if drawable else [str(t + 1) for t in range(T)]
-    shown = names if all(re.fullmatch(r"[ -ɏ]+", name) for name in names) else [f"tag {k + 1}" for k in range(K)]
+    shown = (
+        names if all(re.fullmatch(r"[ -ɏ]+", name) for name in names) else [f"tag {k + 1}" for k in range(K)]
+    )
     for place, word in enumerate(heads):
         ax.text(place, -0.65, word[:14], ha="center", parse_math=False, fontsize=10)
     for place, word in enumerate(shown):

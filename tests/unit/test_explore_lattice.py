@@ -29,7 +29,7 @@ def state_of(page):
 
 
 def chain(T, K, seed=0):
-    """Random scores in hundredths: emit (T, K), links (K + 1, K + 1) with start and end as last row and column."""
+    """Random scores in hundredths: emit (T, K), links (K + 1, K + 1), start in the last row, end last."""
     random = np.random.default_rng(seed)
     emit, links = random.normal(0, 2, (T, K)).round(2), random.normal(0, 2, (K + 1, K + 1)).round(2)
     links[K, K] = 0
