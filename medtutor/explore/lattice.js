@@ -336,7 +336,8 @@ function render({ model, el }) {
         for (const [column, input] of inputs.entries()) {
           if (!input) continue;
           const isBarred = key === "links" && now("barred")[row][column];
-          if (input !== typing) input.value = (now(key)[row][column] / 100).toFixed(2);
+          const text = (now(key)[row][column] / 100).toFixed(2);
+          if (input !== typing && input.value !== text) input.value = text; // a field that is set is slow to lay out
           input.readOnly = isBarred;
           input.classList.toggle("mdx-barred", isBarred);
           if (key === "links") input.setAttribute("aria-label", wordsOf({ key, row, column }) + (isBarred ? ", forbidden" : ""));
