@@ -3,6 +3,7 @@
 import importlib
 
 _HOME = {
+    "explore_agreement": "agreement",
     "explore_convolution": "convolution",
     "explore_features": "features",
     "explore_function": "function",

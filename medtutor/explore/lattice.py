@@ -56,9 +56,8 @@ def explore_lattice(tokens, names, emit, trans, *, start=None, end=None, allowed
         "step": 0,
     }
     chain = _Chain(emit / 100, np.where(barred, FORBIDDEN, links / 100))
-    still = Picture.of(
-        _still(tokens, names, emit / 100, chain), _description(tokens, names, chain, tolerance)
-    )
+    alt = _description(tokens, names, chain, int(barred.sum()), tolerance)
+    still = Picture.of(_still(tokens, names, emit / 100, chain), alt)
     return Explorer("lattice.js", state, still, "lattice", parts=["parts.js"], measured=True)
 
 
@@ -132,7 +131,7 @@ class _Chain:
         self.alone = emit.argmax(1).tolist()
 
 
-def _description(tokens, names, chain, tolerance):
+def _description(tokens, names, chain, forbidden, tolerance):
     pm = f" ± {tolerance:g}" if tolerance else ""
     tagged = ", ".join(f"{token} {names[k]}" for token, k in zip(tokens, chain.best, strict=True))
     alone = [
@@ -142,10 +141,16 @@ def _description(tokens, names, chain, tolerance):
     ]
     each = f"each word alone would be {', '.join(alone)}" if alone else "each word alone gives the same"
     return (
-        f"Lattice of {len(tokens)} words and {len(names)} tags ({', '.join(names)}). Best path: {tagged}; "
+        f"Lattice of {len(tokens)} words and {len(names)} tags ({', '.join(names)}), {forbidden or 'no'} "
+        f"transition{'' if forbidden == 1 else 's'} forbidden. Best path: {tagged}; "
         f"score {chain.score:.2f}{pm}, log Z {chain.log_z:.2f}{pm}, probability "
         f"{np.exp(chain.score - chain.log_z):.2f}{pm}; {each}."
     )
+
+
+def drawable(words):
+    """Does the font that matplotlib brings hold all letters of these words? It has no Chinese."""
+    return all(re.fullmatch(r"[ -~\u00a0-\u024f\u0370-\u03ff\u2010-\u2026]+", word) for word in words)
 
 
 def _still(tokens, names, emit, chain):
@@ -162,11 +167,8 @@ def _still(tokens, names, emit, chain):
         for k in range(K):
             box = {"boxstyle": "round", "fc": "white", "ec": BLUE if chain.best[t] == k else "0.5"}
             ax.text(t, k, f"{emit[t, k]:.2f}", ha="center", va="center", bbox=box, fontsize=9, zorder=3)
-    drawable = all(re.fullmatch(r"[ -ɏ‐-…]+", word) for word in tokens)
-    heads = tokens if drawable else [str(t + 1) for t in range(T)]
-    shown = (
-        names if all(re.fullmatch(r"[ -ɏ]+", name) for name in names) else [f"tag {k + 1}" for k in range(K)]
-    )
+    heads = tokens if drawable(tokens) else [str(t + 1) for t in range(T)]
+    shown = names if drawable(names) else [f"tag {k + 1}" for k in range(K)]
     for place, word in enumerate(heads):
         ax.text(place, -0.65, word[:14], ha="center", parse_math=False, fontsize=10)
     for place, word in enumerate(shown):
