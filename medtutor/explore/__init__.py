@@ -9,6 +9,7 @@ _HOME = {
     "explore_function": "function",
     "explore_lattice": "lattice",
     "explore_mask": "mask",
+    "explore_note": "note",
     "explore_painting": "painting",
     "explore_patients": "patients",
     "explore_threshold": "threshold",

@@ -13,7 +13,7 @@ SENTENCES = [
     "Started on metoprolol tartrate for chest pain .".split(),
     "No fever .".split(),
     "Acute appendicitis on CT".split(),
-    "Aspirin , then warfarin , then heparin , for atrial fibrillation found on an electrocardiogram .".split(),
+    "Aspirin , then warfarin , then heparin , for atrial fibrillation seen on an electrocardiogram .".split(),
 ]
 TRUTH = [
     "O O B-drug I-drug O B-symptom I-symptom O".split(),

@@ -38,6 +38,26 @@ def predict(images):
 explore_patients(test, predict, lambda image: image[..., 1], contrasts=("T1", "FLAIR"))
 """
 
+NOTE = """
+import re
+from medtutor.explore import explore_note
+
+drugs = {"aspirin": 0.9, "heparin": 0.4, "药": 0.8, "<b>x</b>": 1.0}
+
+
+def read(text):
+    if "crash" in text:
+        raise RuntimeError("out of words")
+    return [
+        {"start": m.start(), "end": m.end(), "type": "drug", "confidence": sure}
+        for name, sure in drugs.items()
+        for m in re.finditer(re.escape(name), text)
+    ]
+
+
+explore_note(read, "Given aspirin, then heparin.")
+"""
+
 
 @contextmanager
 def run(page, lab, name, *sources):
@@ -115,6 +135,50 @@ def test_patients_are_gone_through_by_keyboard_and_a_picture_stays_when_the_kern
         page.goto(f"{lab.url}/lab/tree/patients.ipynb?reset")
         page.get_by_text("model not found").wait_for(state="attached")
         assert page.locator(".mdt-still img").is_visible()
+        assert not page.get_by_text("model not found").is_visible()
+    finally:
+        lab.stop(kernel)
+
+
+def test_a_note_is_read_while_it_is_typed_and_stays_as_it_was_when_the_kernel_is_gone(page, lab, contrast):
+    with run(page, lab, "note.ipynb", NOTE) as output:
+        panel = output.locator(".mdt-live")
+        panel.wait_for(timeout=90_000)
+        assert not output.locator(".mdt-still").is_visible()
+        said, marks = panel.get_by_role("status"), panel.locator("mark")
+        assert said.inner_text() == (
+            "1 entity of confidence 0.50 or more: 1 drug. 1 is less certain and not shown."
+        )
+        note = panel.get_by_label("note")
+        note.focus()
+        page.keyboard.press("Control+End")
+        page.keyboard.type(" 药 <b>x</b>")
+        panel.get_by_text("3 entities of confidence 0.50 or more").wait_for()
+        assert [" ".join(text.split()) for text in marks.all_inner_texts()] == [
+            "aspirin drug 0.90",
+            "药 drug 0.80",
+            "<b>x</b> drug 1.00",
+        ]
+        page.keyboard.press("Tab")
+        for _ in range(20):
+            page.keyboard.press("ArrowLeft")
+        panel.get_by_text("4 entities of confidence 0.30 or more: 4 drug.").wait_for()
+        note.fill("crash")
+        panel.get_by_text("Your function raised RuntimeError: out of words").wait_for()
+        note.fill("")
+        panel.get_by_text("The note is empty").wait_for()
+        panel.get_by_role("button", name="Reset").click()
+        panel.get_by_text("1 entity of confidence 0.50 or more").wait_for()
+        assert contrast(panel.locator(".jupyter-widgets.widget-html"))["faint"] == []
+        assert panel.evaluate("(panel) => panel.scrollWidth <= panel.clientWidth")
+        still, live = save(page, lab, "note.ipynb")
+        assert "text/html" in still.data and live.data["text/plain"] == ""
+    again = {"path": "note.ipynb", "name": "", "type": "notebook", "kernel": {"name": "python3"}}
+    kernel = lab.ask("/api/sessions", again)["kernel"]["id"]
+    try:
+        page.goto(f"{lab.url}/lab/tree/note.ipynb?reset")
+        page.get_by_text("model not found").wait_for(state="attached")
+        assert page.locator(".mdt-still mark").inner_text().split() == ["aspirin", "drug"]
         assert not page.get_by_text("model not found").is_visible()
     finally:
         lab.stop(kernel)
