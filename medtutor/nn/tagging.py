@@ -357,7 +357,8 @@ def letter_cnn(codes, letters, filters=50, size=25):
 class Sentences(keras.utils.PyDataset):
     """Shuffled batches of sentences of about one length; rare words are at random taken for unknown.
 
-    unknown  the share of the words seen only once in training that are; of one seen n times, unknown / n
+    A word that training holds n times is taken for unknown with the probability unknown / (unknown + n).
+    Source: Kiperwasser and Goldberg, TACL 4, 2016, section 4.
     """
 
     def __init__(self, codes, x, y, seed=0, batch=32, unknown=0.3):
@@ -365,7 +366,7 @@ class Sentences(keras.utils.PyDataset):
         self.x, self.y = encode(codes, x), encode_tags(codes, y)
         self.lengths, self.batch = np.array([len(tokens) for tokens in x]), batch
         seen = np.bincount(self.x["words"].ravel())
-        self.unknown = np.where(np.arange(len(seen)) < 2, 0, unknown / np.maximum(seen, 1))
+        self.unknown = np.where(np.arange(len(seen)) < 2, 0, unknown / np.maximum(unknown + seen, 1e-9))
         self.rng = np.random.default_rng(seed)
         self.on_epoch_end()
 
