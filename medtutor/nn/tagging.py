@@ -6,7 +6,7 @@ tokens, y rows of BIO tags, a tag a token, and `unit` says what a token is: "wor
 
 import re
 from collections import Counter, defaultdict
-from itertools import chain
+from itertools import chain, pairwise
 from typing import NamedTuple
 
 import keras
@@ -421,7 +421,7 @@ def train_tagger(
     model, sentences = make(), Sentences(codes, train.x, train.y, seed, batch, unknown)
     steps = len(sentences)
     schedule = keras.optimizers.schedules.CosineDecay(
-        rate / 10, (epochs - 1) * steps, alpha=0.2, warmup_target=rate, warmup_steps=steps
+        rate / 10, max(epochs - 1, 1) * steps, warmup_target=rate, warmup_steps=steps
     )
     softmax = keras.losses.SparseCategoricalCrossentropy(ignore_class=-1)
     loss = CRFLoss() if isinstance(model.layers[-1], CRF) else softmax
@@ -458,6 +458,11 @@ def probabilities(model):
     mask = ops.not_equal(model.input["words"], 0)
     p = crf(model.get_layer("emissions").output, mask=mask, output="marginals")
     return keras.Model(model.input, p)
+
+
+def impossible(tags):
+    """How many tags of a row cannot be where they are: I-x that follows neither B-x nor I-x."""
+    return sum(now[0] == "I" and before[1:] != now[1:] for before, now in pairwise(("O", *tags)))
 
 
 def _known(unit):

@@ -1,0 +1,74 @@
+"""Chapter 5, diseases in PubMed abstracts (NCBI-disease): dictionary, feature CRF, BiLSTM, BiLSTM-CRF."""
+
+import time
+from itertools import chain
+
+from medtutor.data import load_ncbi_disease
+from medtutor.metrics import entity_counts, entity_f1
+from medtutor.nn import tagging as nn
+
+USES = [
+    "medtutor.nn.tagging.dictionary",
+    "medtutor.nn.tagging.look_up",
+    "medtutor.nn.tagging.fit_feature_crf",
+    "medtutor.nn.tagging.tag_by_features",
+    "medtutor.nn.tagging.codes",
+    "medtutor.nn.tagging.tagger",
+    "medtutor.nn.tagging.train_tagger",
+    "medtutor.nn.tagging.tag",
+    "medtutor.nn.tagging.impossible",
+    "medtutor.nn.crf.CRF",
+    "medtutor.nn.crf.CRFLoss",
+    "medtutor.metrics.entity_counts",
+    "medtutor.metrics.entity_f1",
+    "medtutor.tags.spans",
+    "medtutor.data.published.tagged.load_ncbi_disease",
+]
+
+SEEDS = (0, 1, 2)
+EPOCHS = 10
+
+
+def run(study):
+    """No pretrained vectors: each learns from "train" alone; the epoch is chosen on "val"; "test" is read once."""
+    classical = study.each(by_hand, ["dictionary", "feature CRF"])
+    neural = {
+        name: study.each(trained, [(name, seed) for seed in SEEDS]) for name in ("BiLSTM", "BiLSTM-CRF")
+    }
+    return {"epochs": EPOCHS, "dictionary": classical[0], "feature CRF": classical[1], **neural}
+
+
+def by_hand(name):
+    train, began = load_ncbi_disease("train"), time.process_time()
+    if name == "dictionary":
+        names = nn.dictionary(train.x, train.y)
+        return _judged(lambda x: [nn.look_up(names, tokens) for tokens in x], began)
+    model = nn.fit_feature_crf(train.x, train.y)
+    return _judged(lambda x: nn.tag_by_features(model, x), began)
+
+
+def trained(name, seed):
+    train, val = (load_ncbi_disease(split) for split in ("train", "val"))
+    began = time.process_time()
+    codes = nn.codes(train.x, train.y)
+    model, history = nn.train_tagger(
+        lambda: nn.tagger(codes, crf=name == "BiLSTM-CRF"), codes, train, val, EPOCHS, seed
+    )
+    judged = _judged(lambda x: nn.tag(model, codes, x), began)
+    return {**judged, "weights": model.count_params(), "val F1 by epoch": history["val_f1"]}
+
+
+def _judged(read, began):
+    """What a reader makes of "val" and "test", after the CPU-seconds that it took to learn."""
+    seconds = time.process_time() - began
+    val, test = (load_ncbi_disease(split) for split in ("val", "test"))
+    called = read(test.x)
+    right = [y == p for y, p in zip(chain(*test.y), chain(*called), strict=True)]
+    return {
+        "val F1": entity_f1(val.y, read(val.x)),
+        "test F1": entity_f1(test.y, called),
+        "right tokens": sum(right) / len(right),
+        "impossible tags": sum(map(nn.impossible, called)),
+        "CPU-seconds": round(seconds, 1),
+        "found, called, true": entity_counts(test.y, called),
+    }
