@@ -30,7 +30,7 @@ EPOCHS = 10
 
 
 def run(study):
-    """No pretrained vectors: each learns from "train" alone; the epoch is chosen on "val"; "test" is read once."""
+    """No pretrained vectors. All learn from "train" alone; "val" chooses the epoch; "test" is read once."""
     classical = study.each(by_hand, ["dictionary", "feature CRF"])
     neural = {
         name: study.each(trained, [(name, seed) for seed in SEEDS]) for name in ("BiLSTM", "BiLSTM-CRF")
