@@ -480,7 +480,7 @@ class _Sentences(list):
     right="One word too many, and an entity counts as missed and as invented as well: F1 is hard on borders. "
     "Accuracy over tokens is not, for most tokens are O.",
 )
-def entity_f1(true, called):
+def f1_of_entities(true, called):
     """F1 of entities over all sentences together (micro): 2 * right / (number true + number called).
 
     true     list with one list of (start, end, type) for each sentence; at least one of them has an entity
@@ -490,7 +490,7 @@ def entity_f1(true, called):
 
     >>> true = [[(0, 2, "drug")], [(1, 2, "disease"), (4, 5, "drug")]]
     >>> called = [[(0, 2, "drug")], [(1, 3, "disease")]]
-    >>> entity_f1(true, called)
+    >>> f1_of_entities(true, called)
     0.4
     """
     right = sum(len(set(a) & set(b)) for a, b in zip(true, called, strict=True))
@@ -517,7 +517,7 @@ def _called(rng, entities):
     return found
 
 
-@entity_f1.probes
+@f1_of_entities.probes
 def _(rng):
     for _ in _tries():
         probes = []
@@ -535,12 +535,14 @@ def _(rng):
     yield dict(true=_Sentences([[], some]), called=_Sentences([[], []]))
 
 
-@entity_f1.law("A sentence more, in which nothing is true and nothing called, must change nothing.")
+@f1_of_entities.law("A sentence more, in which nothing is true and nothing called, must change nothing.")
 def _(f, true, called):
     return f(_Sentences([*true, []]), _Sentences([*called, []])), f(true, called)
 
 
-@entity_f1.law("An entity more in a sentence of its own, true and called, must add one to all three counts.")
+@f1_of_entities.law(
+    "An entity more in a sentence of its own, true and called, must add one to all three counts."
+)
 def _(f, true, called):
     more = [[(20, 22, "drug")]]
     right = sum(len(set(a) & set(b)) for a, b in zip(true, called, strict=True))
@@ -548,7 +550,7 @@ def _(f, true, called):
     return f(_Sentences(true + more), _Sentences(called + more)), 2 * (right + 1) / (both + 2)
 
 
-@entity_f1.law("Every sentence twice must give the same F1.")
+@f1_of_entities.law("Every sentence twice must give the same F1.")
 def _(f, true, called):
     return f(_Sentences(true + true), _Sentences(called + called)), f(true, called)
 
@@ -571,86 +573,86 @@ def _counts(true, called):
     return right, sum(map(len, true)), sum(map(len, called))
 
 
-@entity_f1.mistake(
+@f1_of_entities.mistake(
     "This is the precision: right entities among those called. A tagger that calls one entity in the whole "
     "ward, and gets it right, would earn 1."
 )
-def entity_f1_is_precision(true, called):
+def f1_of_entities_is_precision(true, called):
     right, _, n = _counts(true, called)
     return right / n if n else 0.0
 
 
-@entity_f1.mistake(
+@f1_of_entities.mistake(
     "This is the recall, or sensitivity: right entities among the true ones. What was invented costs nothing."
 )
-def entity_f1_is_recall(true, called):
+def f1_of_entities_is_recall(true, called):
     right, n, _ = _counts(true, called)
     return right / n
 
 
-@entity_f1.mistake(
+@f1_of_entities.mistake(
     "You take the plain mean of precision and recall, by which calling everything still earns a half. F1 is "
     "their harmonic mean: 2 * right / (true + called)."
 )
-def entity_f1_plain_mean(true, called):
-    return (entity_f1_is_precision(true, called) + entity_f1_is_recall(true, called)) / 2
+def f1_of_entities_plain_mean(true, called):
+    return (f1_of_entities_is_precision(true, called) + f1_of_entities_is_recall(true, called)) / 2
 
 
-@entity_f1.mistake(
+@f1_of_entities.mistake(
     "You divide by the entities in either list, true or called. F1 divides by the sum of both, and counts "
     "the right ones twice."
 )
-def entity_f1_over_the_union(true, called):
+def f1_of_entities_over_the_union(true, called):
     right, n, m = _counts(true, called)
     return right / (n + m - right)
 
 
-@entity_f1.mistake(
+@f1_of_entities.mistake(
     "The 2 is missing: a perfect tagger would get 0.5, for a right entity is in both numbers below."
 )
-def entity_f1_without_2(true, called):
-    return entity_f1(true, called) / 2
+def f1_of_entities_without_2(true, called):
+    return f1_of_entities(true, called) / 2
 
 
-@entity_f1.mistake(
+@f1_of_entities.mistake(
     "You count tokens, each with its type. Three quarters of a long name would be a success, and long names "
     "would weigh more than short ones."
 )
-def entity_f1_of_tokens(true, called):
+def f1_of_entities_of_tokens(true, called):
     def tokens(lists):
         return [[(t, kind) for start, end, kind in each for t in range(start, end)] for each in lists]
 
     return _hits(tokens(true), tokens(called))
 
 
-@entity_f1.mistake(
+@f1_of_entities.mistake(
     "The type makes no difference in your answer: a drug that was called a disease counts as right. Compare "
     "start, end and type."
 )
-def entity_f1_types_ignored(true, called):
+def f1_of_entities_types_ignored(true, called):
     return _hits(true, called, lambda entity: entity[:2])
 
 
-@entity_f1.mistake(
+@f1_of_entities.mistake(
     "The end makes no difference in your answer: half of a name is not the name. Compare start, end and type."
 )
-def entity_f1_ends_ignored(true, called):
+def f1_of_entities_ends_ignored(true, called):
     return _hits(true, called, lambda entity: (entity[0], entity[2]))
 
 
-@entity_f1.mistake(
+@f1_of_entities.mistake(
     "The start makes no difference in your answer: half of a name is not the name. Compare start, end and "
     "type."
 )
-def entity_f1_starts_ignored(true, called):
+def f1_of_entities_starts_ignored(true, called):
     return _hits(true, called, lambda entity: entity[1:])
 
 
-@entity_f1.mistake(
+@f1_of_entities.mistake(
     "Entities that overlap with a true one of their type count as right. That is the lenient F1; the strict "
     "one, which is asked for, wants both borders."
 )
-def entity_f1_overlap_counts(true, called):
+def f1_of_entities_overlap_counts(true, called):
     right = sum(
         any(a < end and start < b and kind == k for a, b, k in entities)
         for entities, found in zip(true, called, strict=True)
@@ -659,51 +661,51 @@ def entity_f1_overlap_counts(true, called):
     return _f1(right, sum(map(len, true)), sum(map(len, called)))
 
 
-@entity_f1.mistake(
+@f1_of_entities.mistake(
     "You take an F1 of each sentence, and their mean: a sentence with one entity weighs as much as one with "
     "ten. Sum the counts over all sentences first, then divide once."
 )
-def entity_f1_mean_of_sentences(true, called):
+def f1_of_entities_mean_of_sentences(true, called):
     return np.mean([_hits([a], [b]) if a or b else 1.0 for a, b in zip(true, called, strict=True)])
 
 
-@entity_f1.mistake(
+@f1_of_entities.mistake(
     "You throw the entities of all sentences together and lose which sentence each is from: tokens 2 to 3 of "
     "one note are not tokens 2 to 3 of another. Compare sentence by sentence."
 )
-def entity_f1_sentences_mixed(true, called):
+def f1_of_entities_sentences_mixed(true, called):
     return _hits([sum(true, [])], [sum(called, [])])
 
 
-@entity_f1.mistake(
+@f1_of_entities.mistake(
     "You compare the first with the first, the second with the second: one missed entity moves all others "
     "out of place. Ask of each whether the other list holds it."
 )
-def entity_f1_by_place(true, called):
+def f1_of_entities_by_place(true, called):
     right = sum(a == b for both in zip(true, called, strict=True) for a, b in zip(*both, strict=False))
     return _f1(right, sum(map(len, true)), sum(map(len, called)))
 
 
-@entity_f1.mistake(
+@f1_of_entities.mistake(
     "You count sentences that are right as a whole. One wrong entity does not undo the others beside it: "
     "count entities."
 )
-def entity_f1_of_sentences(true, called):
+def f1_of_entities_of_sentences(true, called):
     return np.mean([set(a) == set(b) for a, b in zip(true, called, strict=True)])
 
 
-@entity_f1.mistake(
+@f1_of_entities.mistake(
     "Where nothing is called, your precision is 0 / 0, and nan spoils the answer. Written with counts, "
     "2 * right / (true + called), F1 is 0 there."
 )
-def entity_f1_nan(true, called):
-    return entity_f1(true, called) if any(called) else np.nan
+def f1_of_entities_nan(true, called):
+    return f1_of_entities(true, called) if any(called) else np.nan
 
 
 def _ways_to_f1():
     """The solution and all mistakes but the one that shows only where nothing is called."""
-    mistakes = [mistake.function for mistake in entity_f1.mistakes]
-    return [entity_f1.function, *(way for way in mistakes if way is not entity_f1_nan)]
+    mistakes = [mistake.function for mistake in f1_of_entities.mistakes]
+    return [f1_of_entities.function, *(way for way in mistakes if way is not f1_of_entities_nan)]
 
 
 # 4 One step of an LSTM
@@ -953,22 +955,22 @@ def lstm_step_c_first(x, h, c, W, U, b):
     right="The largest term is now exp(0) = 1: nothing overflows, and what becomes 0 was too small to be "
     "seen. A sentence of 50 words with 11 tags has 11 ** 50 paths, so the rest of the chapter lives on this.",
 )
-def logsumexp(a):
+def log_sum_exp(a):
     """log(exp(a[0]) + exp(a[1]) + ...), for numbers of any size.
 
     a        finite numbers (n,), n >= 1, such as logarithms of probabilities or scores; 1000 and -1000 too
     returns  one number, never below the largest of them
 
-    >>> round(float(logsumexp(np.log([0.1, 0.2, 0.3]))), 3), round(float(np.log(0.6)), 3)
+    >>> round(float(log_sum_exp(np.log([0.1, 0.2, 0.3]))), 3), round(float(np.log(0.6)), 3)
     (-0.511, -0.511)
-    >>> logsumexp(np.array([1000.0, -1000.0]))
+    >>> log_sum_exp(np.array([1000.0, -1000.0]))
     np.float64(1000.0)
     """
     m = np.max(a)
     return m + np.log(np.sum(np.exp(a - m)))
 
 
-@logsumexp.probes
+@log_sum_exp.probes
 def _(rng):
     for n in (2, 3, 4):
         yield dict(a=_scores(rng, n))
@@ -980,108 +982,110 @@ def _(rng):
     yield dict(a=np.append(1200 + _scores(rng, 2), -1200 + _scores(rng, 3)))
 
 
-@logsumexp.law("5 more on each number must give 5 more.")
+@log_sum_exp.law("5 more on each number must give 5 more.")
 def _(f, a):
     return f(a + 5) - f(a), 5.0
 
 
-@logsumexp.law("Each number given twice must give log 2 more.")
+@log_sum_exp.law("Each number given twice must give log 2 more.")
 def _(f, a):
     return f(np.append(a, a)) - f(a), np.log(2)
 
 
-@logsumexp.law("A single number must come back as it is.")
+@log_sum_exp.law("A single number must come back as it is.")
 def _(f, a):
     return f(a[:1]), a[0]
 
 
-@logsumexp.mistake(
+@log_sum_exp.mistake(
     "It is right for small numbers, but np.exp(1000) is inf, and the log of a sum of zeros is -inf. Take the "
     "largest number out before exp."
 )
-def logsumexp_overflows(a):
+def log_sum_exp_overflows(a):
     return np.log(np.sum(np.exp(a)))
 
 
-@logsumexp.mistake(
+@log_sum_exp.mistake(
     "The largest number is taken out, and never comes back: 1000 and 2000 would give the same. What you took "
     "out of the exponents belongs to the answer."
 )
-def logsumexp_largest_lost(a):
+def log_sum_exp_largest_lost(a):
     return np.log(np.sum(np.exp(a - np.max(a))))
 
 
-@logsumexp.mistake(
+@log_sum_exp.mistake(
     "The largest number is taken off twice. It went out of the exponents, so it has to be added at the end."
 )
-def logsumexp_largest_subtracted(a):
-    return logsumexp_largest_lost(a) - np.max(a)
+def log_sum_exp_largest_subtracted(a):
+    return log_sum_exp_largest_lost(a) - np.max(a)
 
 
-@logsumexp.mistake(
+@log_sum_exp.mistake(
     "You divide by the largest number where it should be subtracted: exp(a / m) is not exp(a) / exp(m)."
 )
-def logsumexp_divided(a):
+def log_sum_exp_divided(a):
     return np.max(a) + np.log(np.sum(np.exp(a / np.max(a))))
 
 
-@logsumexp.mistake("You take the SMALLEST number out of the exponents. The largest one is what overflows.")
-def logsumexp_smallest_out(a):
+@log_sum_exp.mistake("You take the SMALLEST number out of the exponents. The largest one is what overflows.")
+def log_sum_exp_smallest_out(a):
     return np.min(a) + np.log(np.sum(np.exp(a - np.min(a))))
 
 
-@logsumexp.mistake(
+@log_sum_exp.mistake(
     "You take the mean out of the exponents. Numbers far above the mean still overflow: take the largest."
 )
-def logsumexp_mean_out(a):
+def log_sum_exp_mean_out(a):
     return np.mean(a) + np.log(np.sum(np.exp(a - np.mean(a))))
 
 
-@logsumexp.mistake("This is the log of a MEAN of exp. Probabilities that add up are summed: np.sum.")
-def logsumexp_of_the_mean(a):
+@log_sum_exp.mistake("This is the log of a MEAN of exp. Probabilities that add up are summed: np.sum.")
+def log_sum_exp_of_the_mean(a):
     return np.max(a) + np.log(np.mean(np.exp(a - np.max(a))))
 
 
-@logsumexp.mistake(
+@log_sum_exp.mistake(
     "This is the largest number itself. It is close when one term towers over all others, but the others "
     "count as well."
 )
-def logsumexp_is_max(a):
+def log_sum_exp_is_max(a):
     return np.max(a)
 
 
-@logsumexp.mistake("This is the plain sum: log and exp have cancelled one another. Sum BETWEEN exp and log.")
-def logsumexp_is_sum(a):
+@log_sum_exp.mistake(
+    "This is the plain sum: log and exp have cancelled one another. Sum BETWEEN exp and log."
+)
+def log_sum_exp_is_sum(a):
     return np.sum(a)
 
 
-@logsumexp.mistake("The log at the end is missing. Wanted is the logarithm of the sum.")
-def logsumexp_without_log(a):
-    return np.exp(logsumexp(a))
+@log_sum_exp.mistake("The log at the end is missing. Wanted is the logarithm of the sum.")
+def log_sum_exp_without_log(a):
+    return np.exp(log_sum_exp(a))
 
 
-@logsumexp.mistake(
+@log_sum_exp.mistake(
     "Your logarithm has another base. np.exp belongs to np.log; np.log10 and np.log2 belong to powers of 10 "
     "and 2."
 )
-def logsumexp_log10(a):
+def log_sum_exp_log10(a):
     return np.max(a) + np.log10(np.sum(np.exp(a - np.max(a))))
 
 
-@logsumexp.mistake(
+@log_sum_exp.mistake(
     "The exp is missing: you add the numbers, and take the log of that sum. First back from logarithms with "
     "np.exp, then add."
 )
-def logsumexp_without_exp(a):
+def log_sum_exp_without_exp(a):
     return np.log(np.sum(a))
 
 
-@logsumexp.mistake(
+@log_sum_exp.mistake(
     "These are shares that sum to 1, the softmax. It divides by the sum; wanted is the log of that sum, one "
     "number."
 )
-def logsumexp_is_softmax(a):
-    return np.exp(a - logsumexp(a))
+def log_sum_exp_is_softmax(a):
+    return np.exp(a - log_sum_exp(a))
 
 
 # 6 The score of a path
@@ -1098,7 +1102,7 @@ def logsumexp_is_softmax(a):
     right="The net gives the emissions, one table for each sentence; the transitions are one table for the "
     "language. Only both together can say that an I does not follow an O.",
 )
-def path_score(emit, trans, tags):
+def score_of_path(emit, trans, tags):
     """Score of one path: the sum of its emissions and of its transitions.
 
     emit     emit[t, k] is the score of tag k at step t (T, K)
@@ -1108,7 +1112,7 @@ def path_score(emit, trans, tags):
     Source: Lafferty, McCallum and Pereira, ICML 2001.
 
     >>> emit, trans = np.array([[1.0, 5.0], [2.0, 0.0]]), np.array([[0.1, 0.2], [0.3, 0.4]])
-    >>> path_score(emit, trans, np.array([1, 0]))
+    >>> score_of_path(emit, trans, np.array([1, 0]))
     np.float64(7.3)
     """
     score = emit[0, tags[0]]
@@ -1117,7 +1121,7 @@ def path_score(emit, trans, tags):
     return score
 
 
-@path_score.probes
+@score_of_path.probes
 def _(rng):
     for T, K in ((2, 2), (3, 3), (4, 3), (5, 3), (4, 4)):
         for _ in _tries():
@@ -1128,17 +1132,19 @@ def _(rng):
     yield dict(emit=_scores(rng, 1, 3), trans=_scores(rng, 3, 3), tags=rng.integers(0, 3, 1))
 
 
-@path_score.law("3 more on every emission must give 3 more for each tag of the path.")
+@score_of_path.law("3 more on every emission must give 3 more for each tag of the path.")
 def _(f, emit, trans, tags):
     return f(emit + 3, trans, tags) - f(emit, trans, tags), 3.0 * len(tags)
 
 
-@path_score.law("3 more on every transition must give 3 more for each step, one fewer than there are tags.")
+@score_of_path.law(
+    "3 more on every transition must give 3 more for each step, one fewer than there are tags."
+)
 def _(f, emit, trans, tags):
     return f(emit, trans + 3, tags) - f(emit, trans, tags) + 3, 3.0 * len(tags)
 
 
-@path_score.law("A path cut in two must score as both parts and the step between them.")
+@score_of_path.law("A path cut in two must score as both parts and the step between them.")
 def _(f, emit, trans, tags):
     longer, path = np.append(emit, emit[:1], 0), np.append(tags, 0)
     return f(longer, trans, path), f(emit, trans, tags) + trans[tags[-1], 0] + emit[0, 0]
@@ -1148,111 +1154,111 @@ def _emissions(emit, tags):
     return emit[np.arange(len(tags)), tags]
 
 
-@path_score.mistake(
+@score_of_path.mistake(
     'The transitions are the wrong way round: you look up "tag before" in the columns. trans[i, j] is i '
     "FOLLOWED by j, and O before B is not B before O."
 )
-def path_score_transposed(emit, trans, tags):
-    return path_score(emit, trans.T, tags)
+def score_of_path_transposed(emit, trans, tags):
+    return score_of_path(emit, trans.T, tags)
 
 
-@path_score.mistake(
+@score_of_path.mistake(
     "There is a step too many: from the last tag back to the first. For t = 0, tags[t - 1] is tags[-1], and "
     "Python does not mind."
 )
-def path_score_in_a_ring(emit, trans, tags):
-    return path_score(emit, trans, tags) + trans[tags[-1], tags[0]]
+def score_of_path_in_a_ring(emit, trans, tags):
+    return score_of_path(emit, trans, tags) + trans[tags[-1], tags[0]]
 
 
-@path_score.mistake(
+@score_of_path.mistake(
     "The first transition is missing. There are T - 1 of them, and the first leads from tag 0 to tag 1 of "
     "the path."
 )
-def path_score_first_step_missing(emit, trans, tags):
-    return path_score(emit, trans, tags) - (trans[tags[0], tags[1]] if len(tags) > 1 else 0)
+def score_of_path_first_step_missing(emit, trans, tags):
+    return score_of_path(emit, trans, tags) - (trans[tags[0], tags[1]] if len(tags) > 1 else 0)
 
 
-@path_score.mistake("The last transition is missing. There are T - 1 of them; where does your loop end?")
-def path_score_last_step_missing(emit, trans, tags):
-    return path_score(emit, trans, tags) - (trans[tags[-2], tags[-1]] if len(tags) > 1 else 0)
+@score_of_path.mistake("The last transition is missing. There are T - 1 of them; where does your loop end?")
+def score_of_path_last_step_missing(emit, trans, tags):
+    return score_of_path(emit, trans, tags) - (trans[tags[-2], tags[-1]] if len(tags) > 1 else 0)
 
 
-@path_score.mistake(
+@score_of_path.mistake(
     "The first emission is missing. The first tag has no transition before it, but a score of its own."
 )
-def path_score_first_emission_missing(emit, trans, tags):
-    return path_score(emit, trans, tags) - emit[0, tags[0]]
+def score_of_path_first_emission_missing(emit, trans, tags):
+    return score_of_path(emit, trans, tags) - emit[0, tags[0]]
 
 
-@path_score.mistake(
+@score_of_path.mistake(
     "The last emission is missing. A path of T tags has T emissions, one more than transitions."
 )
-def path_score_last_emission_missing(emit, trans, tags):
-    return path_score(emit, trans, tags) - emit[-1, tags[-1]]
+def score_of_path_last_emission_missing(emit, trans, tags):
+    return score_of_path(emit, trans, tags) - emit[-1, tags[-1]]
 
 
-@path_score.mistake(
+@score_of_path.mistake(
     "Your path begins at its second tag: the first one is missing, and the step away from it. Both count."
 )
-def path_score_begins_too_late(emit, trans, tags):
-    return path_score(emit[1:], trans, tags[1:]) if len(tags) > 1 else 0.0
+def score_of_path_begins_too_late(emit, trans, tags):
+    return score_of_path(emit[1:], trans, tags[1:]) if len(tags) > 1 else 0.0
 
 
-@path_score.mistake(
+@score_of_path.mistake(
     "The transitions are missing: this is what each tag scores alone, and an impossible sequence would cost "
     "nothing."
 )
-def path_score_without_transitions(emit, trans, tags):
+def score_of_path_without_transitions(emit, trans, tags):
     return _emissions(emit, tags).sum()
 
 
-@path_score.mistake(
+@score_of_path.mistake(
     "The emissions are missing: this is what the sequence scores before anybody has looked at the words."
 )
-def path_score_without_emissions(emit, trans, tags):
-    return path_score(0 * emit, trans, tags)
+def score_of_path_without_emissions(emit, trans, tags):
+    return score_of_path(0 * emit, trans, tags)
 
 
-@path_score.mistake(
+@score_of_path.mistake(
     "You add up the emissions of all tags, not only of those on the path. At step t it is emit[t, tags[t]]."
 )
-def path_score_all_emissions(emit, trans, tags):
-    return emit.sum() + path_score(0 * emit, trans, tags)
+def score_of_path_all_emissions(emit, trans, tags):
+    return emit.sum() + score_of_path(0 * emit, trans, tags)
 
 
-@path_score.mistake(
+@score_of_path.mistake(
     "At each step you take the emission of the tag before. The word at step t is to be suited by tags[t]."
 )
-def path_score_emission_of_the_tag_before(emit, trans, tags):
+def score_of_path_emission_of_the_tag_before(emit, trans, tags):
     before = np.append(tags[:1], tags[:-1])
-    return _emissions(emit, before).sum() + path_score(0 * emit, trans, tags)
+    return _emissions(emit, before).sum() + score_of_path(0 * emit, trans, tags)
 
 
-@path_score.mistake(
+@score_of_path.mistake(
     "You take the transition from each tag to itself. A step leads from tags[t - 1] to tags[t]."
 )
-def path_score_steps_on_the_spot(emit, trans, tags):
+def score_of_path_steps_on_the_spot(emit, trans, tags):
     return _emissions(emit, tags).sum() + trans[tags[1:], tags[1:]].sum()
 
 
-@path_score.mistake(
+@score_of_path.mistake(
     "You multiply the scores. They are logarithms, as it were, and what is multiplied as probabilities is "
     "added as scores."
 )
-def path_score_multiplied(emit, trans, tags):
+def score_of_path_multiplied(emit, trans, tags):
     return _emissions(emit, tags).prod() * trans[tags[:-1], tags[1:]].prod()
 
 
-@path_score.mistake("This is exp of the score. Wanted: the score itself, which cannot overflow.")
-def path_score_exp(emit, trans, tags):
-    return np.exp(path_score(emit, trans, tags))
+@score_of_path.mistake("This is exp of the score. Wanted: the score itself, which cannot overflow.")
+def score_of_path_exp(emit, trans, tags):
+    return np.exp(score_of_path(emit, trans, tags))
 
 
-@path_score.mistake(
+@score_of_path.mistake(
     "You divide by the number of tags. The probability of a path needs the sum: exp(score) / Z."
 )
-def path_score_mean(emit, trans, tags):
-    return path_score(emit, trans, tags) / len(tags)
+def score_of_path_mean(emit, trans, tags):
+    return score_of_path(emit, trans, tags) / len(tags)
 
 
 # 7 The sum over all paths
@@ -1264,13 +1270,13 @@ def path_score_mean(emit, trans, tags):
         "How many paths are there? But all that end in tag j at step t go on alike: one number for each j.",
         "alpha[j] is the log of the summed exp(score) of all paths that end in j. To get there from tag i "
         "costs alpha[i] + trans[i, j], summed over i, then comes emit[t, j].",
-        "alpha = emit[t] + logsumexp over i (axis 0) of alpha[:, None] + trans. np.logaddexp.reduce(x, "
+        "alpha = emit[t] + log_sum_exp over i (axis 0) of alpha[:, None] + trans. np.logaddexp.reduce(x, "
         "axis=0) is a log-sum-exp along an axis. At the end one more, over j.",
     ),
     right="K ** T paths in T * K * K steps. This is the log of what a CRF divides by: score minus log Z is "
     "the log of a path's probability, and the loss is minus that.",
 )
-def forward(emit, trans):
+def forward_log_z(emit, trans):
     """log Z: log of the summed exp(score) of all K ** T paths, by the forward algorithm.
 
     emit     emit[t, k] is the score of tag k at step t (T, K); scores of 1000 and -1000 occur
@@ -1279,7 +1285,7 @@ def forward(emit, trans):
     Source: Rabiner, Proceedings of the IEEE 77 (1989), for CRFs Lafferty, McCallum and Pereira, ICML 2001.
 
     >>> emit, trans = np.log([[1.0, 2.0], [3.0, 4.0]]), np.zeros((2, 2))
-    >>> float(np.exp(forward(emit, trans)).round(3))  # 1 * 3 + 1 * 4 + 2 * 3 + 2 * 4
+    >>> float(np.exp(forward_log_z(emit, trans)).round(3))  # 1 * 3 + 1 * 4 + 2 * 3 + 2 * 4
     21.0
     """
     alpha = emit[0]
@@ -1297,7 +1303,7 @@ def _lattices(rng):
     yield dict(emit=_scores(rng, 1, 3), trans=_scores(rng, 3, 3))
 
 
-@forward.probes
+@forward_log_z.probes
 def _(rng):
     yield from _lattices(rng)
 
@@ -1309,20 +1315,20 @@ def _all_paths(emit, trans):
     return paths, emit[np.arange(T), paths].sum(1) + trans[paths[:, :-1], paths[:, 1:]].sum(1)
 
 
-@forward.law("It must be the log of exp(score) summed over all paths, one by one.")
+@forward_log_z.law("It must be the log of exp(score) summed over all paths, one by one.")
 def _(f, emit, trans):
     level = emit.max()
     return f(emit - level, trans), SUM(_all_paths(emit - level, trans)[1])
 
 
-@forward.law("3 more on all tags of the last step must give 3 more.")
+@forward_log_z.law("3 more on all tags of the last step must give 3 more.")
 def _(f, emit, trans):
     more = emit - emit.max()
     more[-1] += 3
     return f(more, trans) - f(emit - emit.max(), trans), 3.0
 
 
-@forward.law("1000 more on every emission must give 1000 more for each step, without overflow.")
+@forward_log_z.law("1000 more on every emission must give 1000 more for each step, without overflow.")
 def _(f, emit, trans):
     return f(emit - emit.max() + 1000, trans) - 1000 * len(emit), f(emit - emit.max(), trans)
 
@@ -1340,144 +1346,144 @@ def _last(emit, step, first=None):
     return SUM(_alphas(emit, step, first)[-1])
 
 
-@forward.mistake(
+@forward_log_z.mistake(
     "This is the score of the BEST path: you take the maximum where the sum over all belongs. As what a CRF "
     "divides by it would make the best path certain."
 )
-def forward_is_viterbi(emit, trans):
+def forward_log_z_is_viterbi(emit, trans):
     return _alphas(emit, lambda alpha, row: row + (alpha[:, None] + trans).max(axis=0))[-1].max()
 
 
-@forward.mistake(
+@forward_log_z.mistake(
     "Within the sentence you sum, but at the end only the best last tag counts. The paths that end in the "
     "others belong to the sum as well."
 )
-def forward_max_at_the_end(emit, trans):
+def forward_log_z_max_at_the_end(emit, trans):
     return _alphas(emit, lambda alpha, row: row + SUM(alpha[:, None] + trans, axis=0))[-1].max()
 
 
-@forward.mistake(
+@forward_log_z.mistake(
     "These are the sums for each last tag, K numbers. One more log-sum-exp over them gives the one number "
     "that all paths share."
 )
-def forward_left_open(emit, trans):
+def forward_log_z_left_open(emit, trans):
     return _alphas(emit, lambda alpha, row: row + SUM(alpha[:, None] + trans, axis=0))[-1]
 
 
-@forward.mistake(
+@forward_log_z.mistake(
     "At the end you add the K logarithms, which multiplies what they stand for. Add what they stand for: a "
     "log-sum-exp again."
 )
-def forward_summed_at_the_end(emit, trans):
-    return forward_left_open(emit, trans).sum()
+def forward_log_z_summed_at_the_end(emit, trans):
+    return forward_log_z_left_open(emit, trans).sum()
 
 
-@forward.mistake(
+@forward_log_z.mistake(
     "The transitions are the wrong way round. In trans[i, j] the tag BEFORE is the row, and alpha belongs to "
     "the tag before."
 )
-def forward_transposed(emit, trans):
-    return forward(emit, trans.T)
+def forward_log_z_transposed(emit, trans):
+    return forward_log_z(emit, trans.T)
 
 
-@forward.mistake(
+@forward_log_z.mistake(
     "You sum over the tag that comes, axis 1, and keep the one before. Sum over the tag before, i: rows are "
     "axis 0."
 )
-def forward_over_the_wrong_axis(emit, trans):
+def forward_log_z_over_the_wrong_axis(emit, trans):
     return _last(emit, lambda alpha, row: row + SUM(alpha[:, None] + trans, axis=1))
 
 
-@forward.mistake(
+@forward_log_z.mistake(
     "alpha is added along the wrong side: alpha + trans gives alpha[j] to the column of the tag that comes. "
     "It belongs to the rows: turn it into a column first."
 )
-def forward_alpha_on_the_wrong_side(emit, trans):
+def forward_log_z_alpha_on_the_wrong_side(emit, trans):
     return _last(emit, lambda alpha, row: row + SUM(alpha + trans, axis=0))
 
 
-@forward.mistake(
+@forward_log_z.mistake(
     "The emissions of the first step are missing: the first word is never looked at. alpha begins with "
     "emit[0]."
 )
-def forward_first_emission_missing(emit, trans):
-    return forward(np.append(0 * emit[:1], emit[1:], axis=0), trans)
+def forward_log_z_first_emission_missing(emit, trans):
+    return forward_log_z(np.append(0 * emit[:1], emit[1:], axis=0), trans)
 
 
-@forward.mistake(
+@forward_log_z.mistake(
     "The emissions of every later step are counted twice. They do not depend on the tag before: once, inside "
     "the log-sum-exp or outside."
 )
-def forward_emission_twice(emit, trans):
-    return forward(np.append(emit[:1], 2 * emit[1:], axis=0), trans)
+def forward_log_z_emission_twice(emit, trans):
+    return forward_log_z(np.append(emit[:1], 2 * emit[1:], axis=0), trans)
 
 
-@forward.mistake(
+@forward_log_z.mistake(
     "After the first step the emissions are missing: only the first word is looked at. Each step has emit[t]."
 )
-def forward_only_first_emission(emit, trans):
-    return forward(np.append(emit[:1], 0 * emit[1:], axis=0), trans)
+def forward_log_z_only_first_emission(emit, trans):
+    return forward_log_z(np.append(emit[:1], 0 * emit[1:], axis=0), trans)
 
 
-@forward.mistake(
+@forward_log_z.mistake(
     "You add the emission of step t to the tag BEFORE it: it went to the rows. It belongs to the tag that "
     "comes, j."
 )
-def forward_emission_to_the_tag_before(emit, trans):
+def forward_log_z_emission_to_the_tag_before(emit, trans):
     return _last(emit, lambda alpha, row: SUM(alpha[:, None] + trans + row[:, None], axis=0))
 
 
-@forward.mistake(
+@forward_log_z.mistake(
     "Each step adds the emissions of the step before, so that the first word counts twice and the last one "
     "never. At step t it is emit[t]."
 )
-def forward_one_emission_late(emit, trans):
-    return forward(np.append(emit[:1], emit[:-1], axis=0), trans)
+def forward_log_z_one_emission_late(emit, trans):
+    return forward_log_z(np.append(emit[:1], emit[:-1], axis=0), trans)
 
 
-@forward.mistake("The last step is missing. Where does your loop end? It has to reach T - 1.")
-def forward_last_step_missing(emit, trans):
-    return forward(emit[:-1] if len(emit) > 1 else emit, trans)
+@forward_log_z.mistake("The last step is missing. Where does your loop end? It has to reach T - 1.")
+def forward_log_z_last_step_missing(emit, trans):
+    return forward_log_z(emit[:-1] if len(emit) > 1 else emit, trans)
 
 
-@forward.mistake(
+@forward_log_z.mistake(
     "There is a transition into the first tag. Nothing stands before it: start with alpha = emit[0], and let "
     "the loop begin at 1."
 )
-def forward_step_too_many(emit, trans):
-    return forward(np.append(0 * emit[:1], emit, axis=0), trans)
+def forward_log_z_step_too_many(emit, trans):
+    return forward_log_z(np.append(0 * emit[:1], emit, axis=0), trans)
 
 
-@forward.mistake(
+@forward_log_z.mistake(
     "The transitions are missing, as if each tag were chosen alone. Then a softmax for each word would do, "
     "and there would be no need of a CRF."
 )
-def forward_without_transitions(emit, trans):
-    return forward(emit, 0 * trans)
+def forward_log_z_without_transitions(emit, trans):
+    return forward_log_z(emit, 0 * trans)
 
 
-@forward.mistake(
+@forward_log_z.mistake(
     "You average over the tags before where they should be summed. More paths make Z larger: a sum, not a "
     "mean."
 )
-def forward_mean(emit, trans):
+def forward_log_z_mean(emit, trans):
     return _last(emit, lambda alpha, row: row + SUM(alpha[:, None] + trans, axis=0) - np.log(len(trans)))
 
 
-@forward.mistake(
+@forward_log_z.mistake(
     "It is right for small scores, but exp of a large one is inf, and of a very small one 0. Stay with "
     "logarithms, and use a log-sum-exp that takes the largest out first."
 )
-def forward_overflows(emit, trans):
+def forward_log_z_overflows(emit, trans):
     weights = np.exp(emit[0])
     for row in emit[1:]:
         weights = weights @ np.exp(trans) * np.exp(row)
     return np.log(weights.sum())
 
 
-@forward.mistake("This is Z, not log Z: it overflows for any real sentence. Leave it as a logarithm.")
-def forward_is_z(emit, trans):
-    return np.exp(forward(emit, trans))
+@forward_log_z.mistake("This is Z, not log Z: it overflows for any real sentence. Leave it as a logarithm.")
+def forward_log_z_is_z(emit, trans):
+    return np.exp(forward_log_z(emit, trans))
 
 
 # 8 The best path
@@ -1486,7 +1492,7 @@ def forward_is_z(emit, trans):
 @exercise(
     "Find the best of all paths, without walking them one by one.",
     hints=(
-        "As in forward, but with the maximum in place of the sum: best[j] is the score of the best path that "
+        "As in forward_log_z, with the maximum in place of the sum: best[j] is the score of the best path that "
         "ends in tag j.",
         "The maximum forgets where it came from. Keep that too: at each step and for each j the tag i before "
         "it, (best[:, None] + trans).argmax(axis=0).",
@@ -1496,7 +1502,7 @@ def forward_is_z(emit, trans):
     right="A tag that looks best alone may lead nowhere, and the path knows it. That is why a CRF gives no "
     "I after an O, where an argmax for each word does.",
 )
-def viterbi(emit, trans):
+def viterbi_path(emit, trans):
     """The path with the highest score, by the Viterbi algorithm.
 
     emit     emit[t, k] is the score of tag k at step t (T, K)
@@ -1506,7 +1512,7 @@ def viterbi(emit, trans):
 
     >>> emit = np.array([[1.0, 0.0], [0.0, 0.5], [1.0, 0.0]])
     >>> trans = np.array([[0.0, -9.0], [0.0, 0.0]])  # tag 1 after tag 0: nearly impossible
-    >>> viterbi(emit, trans)
+    >>> viterbi_path(emit, trans)
     [0, 0, 0]
     """
     best, back = emit[0], []
@@ -1520,7 +1526,7 @@ def viterbi(emit, trans):
     return tags[::-1]
 
 
-@viterbi.compared("a list of T tags, whole numbers (int)")
+@viterbi_path.compared("a list of T tags, whole numbers (int)")
 def _(answer):
     tags = np.asarray(answer)
     if tags.ndim != 1 or (tags.size and tags.dtype.kind not in "iu"):
@@ -1528,11 +1534,11 @@ def _(answer):
     return tags.astype(int)
 
 
-@viterbi.probes
+@viterbi_path.probes
 def _(rng):
-    ways = [viterbi.function, *(mistake.function for mistake in viterbi.mistakes)]
-    sums = viterbi.function, viterbi_with_sums, viterbi_by_marginals
-    short = viterbi.function, viterbi_greedy, viterbi_without_back_pointers
+    ways = [viterbi_path.function, *(mistake.function for mistake in viterbi_path.mistakes)]
+    sums = viterbi_path.function, viterbi_path_with_sums, viterbi_path_by_marginals
+    short = viterbi_path.function, viterbi_path_greedy, viterbi_path_without_back_pointers
     for _ in _tries():
         probes = [_clear_best(rng, T, K, short) for T, K in ((3, 3), (4, 3), (4, 4))]
         probes += [_clear_best(rng, 4, 4, sums) for _ in range(2)]
@@ -1560,7 +1566,7 @@ def _as_one_number(tags):
     return int("".join(map(str, [1, *tags])))
 
 
-@viterbi.law("No other path may have a higher score.")
+@viterbi_path.law("No other path may have a higher score.")
 def _(f, emit, trans):
     tags = f(emit, trans)
     if len(tags) != len(emit):
@@ -1569,12 +1575,14 @@ def _(f, emit, trans):
     return score, _all_paths(emit, trans)[1].max()
 
 
-@viterbi.law("Without transitions, each step must have the tag with its highest emission.")
+@viterbi_path.law("Without transitions, each step must have the tag with its highest emission.")
 def _(f, emit, trans):
     return f(emit, 0 * trans), emit.argmax(axis=1)
 
 
-@viterbi.law("The sentence read backwards, with the transitions turned round, must give the path backwards.")
+@viterbi_path.law(
+    "The sentence read backwards, with the transitions turned round, must give the path backwards."
+)
 def _(f, emit, trans):
     return f(emit[::-1], trans.T), f(emit, trans)[::-1]
 
@@ -1597,133 +1605,137 @@ def _followed(tag, back):
     return tags
 
 
-@viterbi.mistake(
+@viterbi_path.mistake(
     "Each step has the tag with its own highest emission: the transitions make no difference, and an I may "
     "follow an O. The path as a whole has to be the best."
 )
-def viterbi_argmax(emit, trans):
+def viterbi_path_argmax(emit, trans):
     return emit.argmax(axis=1).tolist()
 
 
-@viterbi.mistake(
+@viterbi_path.mistake(
     "You go forward and take the best next tag each time. What is best now may lead to nothing good later: "
     "keep the best way to EVERY tag, and choose at the end."
 )
-def viterbi_greedy(emit, trans):
+def viterbi_path_greedy(emit, trans):
     tags = [int(emit[0].argmax())]
     for row in emit[1:]:
         tags.append(int((trans[tags[-1]] + row).argmax()))
     return tags
 
 
-@viterbi.mistake(
+@viterbi_path.mistake(
     "You take the best last tag at each step, but these tags belong to different paths. Only the last one is "
     "sure; from there, go back along the back-pointers."
 )
-def viterbi_without_back_pointers(emit, trans):
+def viterbi_path_without_back_pointers(emit, trans):
     rows = _alphas(emit, lambda best, row: row + (best[:, None] + trans).max(axis=0))
     return rows.argmax(axis=1).tolist()
 
 
-@viterbi.mistake(
+@viterbi_path.mistake(
     "The back-pointers are followed from the first step on. They point backwards: begin with those of the "
     "last step."
 )
-def viterbi_pointers_from_the_start(emit, trans):
+def viterbi_path_pointers_from_the_start(emit, trans):
     best, back = _pointers(emit, trans)
     return _followed(best.argmax(), back)[::-1]
 
 
-@viterbi.mistake(
+@viterbi_path.mistake(
     "Your path is the right one, but backwards: it begins with the last tag, where you began. Turn the list "
     "round."
 )
-def viterbi_backwards(emit, trans):
-    return viterbi(emit, trans)[::-1]
+def viterbi_path_backwards(emit, trans):
+    return viterbi_path(emit, trans)[::-1]
 
 
-@viterbi.mistake(
+@viterbi_path.mistake(
     "The transitions are the wrong way round. In trans[i, j] the tag BEFORE is the row, and `best` belongs "
     "to the tag before."
 )
-def viterbi_transposed(emit, trans):
-    return viterbi(emit, trans.T)
+def viterbi_path_transposed(emit, trans):
+    return viterbi_path(emit, trans.T)
 
 
-@viterbi.mistake(
+@viterbi_path.mistake(
     "You take maximum and back-pointers over the tag that comes, axis 1. Each tag that comes needs its best "
     "tag BEFORE: over the rows, axis 0."
 )
-def viterbi_over_the_wrong_axis(emit, trans):
+def viterbi_path_over_the_wrong_axis(emit, trans):
     best, back = _pointers(emit, trans, axis=1)
     return _followed(best.argmax(), back[::-1])[::-1]
 
 
-@viterbi.mistake(
+@viterbi_path.mistake(
     "You go back from the last step's highest EMISSION. The best path ends where its whole score is highest."
 )
-def viterbi_ends_at_the_best_emission(emit, trans):
+def viterbi_path_ends_at_the_best_emission(emit, trans):
     return _followed(emit[-1].argmax(), _pointers(emit, trans)[1][::-1])[::-1]
 
 
-@viterbi.mistake("You always go back from tag 0. The best path ends in the tag whose whole score is highest.")
-def viterbi_ends_at_0(emit, trans):
+@viterbi_path.mistake(
+    "You always go back from tag 0. The best path ends in the tag whose whole score is highest."
+)
+def viterbi_path_ends_at_0(emit, trans):
     return _followed(0, _pointers(emit, trans)[1][::-1])[::-1]
 
 
-@viterbi.mistake(
+@viterbi_path.mistake(
     "After the first step the emissions are missing: the words do not count. To each step's maximum belongs "
     "emit[t]."
 )
-def viterbi_without_emissions(emit, trans):
-    return viterbi(np.append(emit[:1], 0 * emit[1:], axis=0), trans)
+def viterbi_path_without_emissions(emit, trans):
+    return viterbi_path(np.append(emit[:1], 0 * emit[1:], axis=0), trans)
 
 
-@viterbi.mistake(
+@viterbi_path.mistake(
     "The emissions of the first step are missing: the first word is never looked at. `best` begins with "
     "emit[0]."
 )
-def viterbi_first_emission_missing(emit, trans):
-    return viterbi(np.append(0 * emit[:1], emit[1:], axis=0), trans)
+def viterbi_path_first_emission_missing(emit, trans):
+    return viterbi_path(np.append(0 * emit[:1], emit[1:], axis=0), trans)
 
 
-@viterbi.mistake(
+@viterbi_path.mistake(
     "The first tag is missing: T tags have T - 1 steps between them, and each step has its back-pointers. "
     "Follow them all."
 )
-def viterbi_first_tag_missing(emit, trans):
-    return viterbi(emit, trans)[1:]
+def viterbi_path_first_tag_missing(emit, trans):
+    return viterbi_path(emit, trans)[1:]
 
 
-@viterbi.mistake(
+@viterbi_path.mistake(
     "The last tag is missing: where you begin to go back is itself a tag of the path. Put it into the list "
     "first."
 )
-def viterbi_last_tag_missing(emit, trans):
-    return viterbi(emit, trans)[:-1]
+def viterbi_path_last_tag_missing(emit, trans):
+    return viterbi_path(emit, trans)[:-1]
 
 
-@viterbi.mistake("This is the WORST path: you look for the lowest scores. The best path has the highest.")
-def viterbi_worst(emit, trans):
-    return viterbi(-emit, -trans)
+@viterbi_path.mistake(
+    "This is the WORST path: you look for the lowest scores. The best path has the highest."
+)
+def viterbi_path_worst(emit, trans):
+    return viterbi_path(-emit, -trans)
 
 
-@viterbi.mistake(
+@viterbi_path.mistake(
     "You sum over the tags before where the maximum belongs. The sum tells how much flows into a tag, not "
     "which single path is the best."
 )
-def viterbi_with_sums(emit, trans):
+def viterbi_path_with_sums(emit, trans):
     _, back = _pointers(emit, trans)
     alphas = _alphas(emit, lambda alpha, row: row + SUM(alpha[:, None] + trans, axis=0))
     back = [(alpha[:, None] + trans).argmax(axis=0) for alpha in alphas[:-1]]
     return _followed(alphas[-1].argmax(), back[::-1])[::-1]
 
 
-@viterbi.mistake(
+@viterbi_path.mistake(
     "Each step has its most probable tag over all paths. These tags need not make one path, and the step "
     "between two of them may be impossible: wanted is the single best path."
 )
-def viterbi_by_marginals(emit, trans):
+def viterbi_path_by_marginals(emit, trans):
     return tag_marginals(emit, trans).argmax(axis=1).tolist()
 
 

@@ -26,12 +26,12 @@ def test_chapter_5_has_eleven_exercises_with_questions_hints_laws_and_mistakes()
     assert NAMES == [
         "bio_tags",
         "entities_of",
-        "entity_f1",
+        "f1_of_entities",
         "lstm_step",
-        "logsumexp",
-        "path_score",
-        "forward",
-        "viterbi",
+        "log_sum_exp",
+        "score_of_path",
+        "forward_log_z",
+        "viterbi_path",
         "tag_marginals",
         "masked_mean",
         "forbid",
@@ -186,12 +186,12 @@ def test_entities_without_their_type_are_told_what_is_wanted():
 
 
 def test_f1_by_precision_and_recall_is_shown_the_line_that_divides_by_zero():
-    def entity_f1(true, called):
+    def f1_of_entities(true, called):
         right = sum(len(set(a) & set(b)) for a, b in zip(true, called, strict=True))
         precision, recall = right / sum(map(len, called)), right / sum(map(len, true))
         return 2 * precision * recall / (precision + recall)
 
-    message = grade(entity_f1).message
+    message = grade(f1_of_entities).message
     assert "ZeroDivisionError" in message and "precision, recall = " in message
 
 
@@ -201,32 +201,32 @@ def test_a_step_that_returns_h_alone_is_told_that_two_are_wanted():
 
 
 def test_score_by_a_loop_from_0_walks_in_a_ring():
-    def path_score(emit, trans, tags):
+    def score_of_path(emit, trans, tags):
         score = 0
         for t in range(len(tags)):
             score = score + emit[t][tags[t]] + trans[tags[t - 1]][tags[t]]
         return score
 
-    assert grade(path_score).mistake == "path_score_in_a_ring"
+    assert grade(score_of_path).mistake == "score_of_path_in_a_ring"
 
 
 def test_recursion_by_exp_and_log_in_each_step_overflows():
-    def forward(emit, trans):
+    def forward_log_z(emit, trans):
         alpha = emit[0]
         for row in emit[1:]:
             alpha = row + np.log(np.exp(alpha[:, None] + trans).sum(0))
         return np.log(np.exp(alpha).sum())
 
-    assert grade(forward).mistake == "forward_overflows"
+    assert grade(forward_log_z).mistake == "forward_log_z_overflows"
 
 
 def test_path_with_its_score_is_told_that_a_list_is_wanted():
-    verdict = grade(lambda emit, trans: (find("viterbi")(emit, trans), 1.5), name="viterbi")
+    verdict = grade(lambda emit, trans: (find("viterbi_path")(emit, trans), 1.5), name="viterbi_path")
     assert "Wanted: a list of T tags" in verdict.message
 
 
 def test_path_as_an_array_passes():
-    assert grade(lambda e, t: np.array(find("viterbi")(e, t)), name="viterbi").state == "right"
+    assert grade(lambda e, t: np.array(find("viterbi_path")(e, t)), name="viterbi_path").state == "right"
 
 
 def test_marginals_whose_alpha_is_written_into_emit_are_told_to_copy():
@@ -384,12 +384,12 @@ def _forbidden_by_pattern(trans, names):
 ALTERNATIVES = {
     "bio_tags": [_tags_token_by_token],
     "entities_of": [_entities_by_pattern],
-    "entity_f1": [_f1_of_counted_entities],
+    "f1_of_entities": [_f1_of_counted_entities],
     "lstm_step": [_step_gate_by_gate],
-    "logsumexp": [scipy.special.logsumexp, _sum_two_by_two],
-    "path_score": [_score_by_counting],
-    "forward": [_sum_of_every_path, _sum_with_scaling],
-    "viterbi": [_best_of_every_path, _best_by_whole_paths],
+    "log_sum_exp": [scipy.special.logsumexp, _sum_two_by_two],
+    "score_of_path": [_score_by_counting],
+    "forward_log_z": [_sum_of_every_path, _sum_with_scaling],
+    "viterbi_path": [_best_of_every_path, _best_by_whole_paths],
     "tag_marginals": [_share_of_every_path, _slope_of_log_z],
     "masked_mean": [_mean_by_loop, _mean_of_masked_array],
     "forbid": [_forbidden_by_pattern],
