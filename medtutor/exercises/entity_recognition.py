@@ -1,4 +1,4 @@
-"""Chapter 5, BiLSTM-CRF entity recognition: eleven exercises from BIO tags to the best path through them."""
+"""Chapter 5, BiLSTM-CRF entity recognition: twelve exercises from BIO tags to how sure an entity is."""
 
 import itertools
 from operator import index
@@ -944,7 +944,7 @@ def lstm_step_c_first(x, h, c, W, U, b):
 
 
 @exercise(
-    "Add up many tiny probabilities, given as logarithms, without losing or bursting a single one.",
+    "Add up probabilities of which only the logarithms are known, and do not end at 0 or inf.",
     hints=(
         "np.exp(1000) is inf, np.exp(-1000) is 0. By what could you divide all terms of the sum, so that "
         "the largest is 1?",
@@ -1099,8 +1099,8 @@ def log_sum_exp_is_softmax(a):
         "The first tag has no step before it: begin with emit[0, tags[0]], and let the loop run from 1 to "
         "T - 1.",
     ),
-    right="The net gives the emissions, one table for each sentence; the transitions are one table for the "
-    "language. Only both together can say that an I does not follow an O.",
+    right="The emissions know the word and not its neighbours, the transitions know the neighbours and not "
+    "the word. A path needs both, and so does an entity.",
 )
 def score_of_path(emit, trans, tags):
     """Score of one path: the sum of its emissions and of its transitions.
@@ -1255,7 +1255,7 @@ def score_of_path_exp(emit, trans, tags):
 
 
 @score_of_path.mistake(
-    "You divide by the number of tags. The probability of a path needs the sum: exp(score) / Z."
+    "You divide by the number of tags. The probability of a path, `exp(score) / Z`, needs the sum."
 )
 def score_of_path_mean(emit, trans, tags):
     return score_of_path(emit, trans, tags) / len(tags)
@@ -1347,8 +1347,8 @@ def _last(emit, step, first=None):
 
 
 @forward_log_z.mistake(
-    "This is the score of the BEST path: you take the maximum where the sum over all belongs. As what a CRF "
-    "divides by it would make the best path certain."
+    "This is the score of the BEST path: you take the maximum where the sum over all belongs. Divided by "
+    "that, the best path would always have a probability of 1."
 )
 def forward_log_z_is_viterbi(emit, trans):
     return _alphas(emit, lambda alpha, row: row + (alpha[:, None] + trans).max(axis=0))[-1].max()
@@ -1492,15 +1492,15 @@ def forward_log_z_is_z(emit, trans):
 @exercise(
     "Find the best of all paths, without walking them one by one.",
     hints=(
-        "As in forward_log_z, with the maximum in place of the sum: best[j] is the score of the best path that "
+        "As in forward_log_z, with a maximum in place of the sum: best[j] is the score of the best path that "
         "ends in tag j.",
         "The maximum forgets where it came from. Keep that too: at each step and for each j the tag i before "
         "it, (best[:, None] + trans).argmax(axis=0).",
         "Only the last tag is known at the end: best.argmax(). Go back from there, through the back-pointers "
         "from the last step to the first, and turn the list round.",
     ),
-    right="A tag that looks best alone may lead nowhere, and the path knows it. That is why a CRF gives no "
-    "I after an O, where an argmax for each word does.",
+    right="A tag that looks best alone may lead nowhere, and only the whole path shows it. An argmax for "
+    "each word may write an I after an O; a path that has to pay for the step will not.",
 )
 def viterbi_path(emit, trans):
     """The path with the highest score, by the Viterbi algorithm.
@@ -1752,8 +1752,8 @@ def viterbi_path_by_marginals(emit, trans):
         "log P = alpha[t] + beta[t] - log Z, where log Z is the log-sum-exp of alpha[t] + beta[t] over the "
         "tags, at any step.",
     ),
-    right="Now a word's tag comes with a confidence that has heard both neighbours. These marginals are also "
-    "what the loss learns from: its gradient is this table minus the truth.",
+    right="Now a word's tag comes with a confidence that has heard both neighbours. The loss learns from "
+    "this table too: its slope in the emissions is the table minus the truth.",
 )
 def tag_marginals(emit, trans):
     """P(tag k at step t) for each step and tag, over all paths, by the forward-backward algorithm.
@@ -1782,7 +1782,7 @@ def tag_marginals(emit, trans):
 @tag_marginals.probes
 def _(rng):
     for given in _lattices(rng):
-        yield given | dict(emit=given["emit"] / 2) if np.ptp(given["emit"]) > 1 else given
+        yield dict(emit=given["emit"] / 2, trans=given["trans"])
 
 
 @tag_marginals.law("The probabilities of each step must sum to 1.")
@@ -1961,8 +1961,8 @@ def tag_marginals_overflow(emit, trans):
         "Do not multiply by the mask: what stands under padding may be inf, and inf * 0 is nan. Choose.",
         "losses[mask] holds the losses of the real tokens, of all sentences, one behind the other.",
     ),
-    right="Now the loss is the same however much a batch is padded, which depends on nothing but who happens "
-    "to be in it. A loss without a mask falls as soon as one long sentence comes along.",
+    right="Now the loss is the same however much a batch is padded. Without a mask it moves as soon as one "
+    "long sentence comes along, and nobody has learnt anything.",
 )
 def masked_mean(losses, mask):
     """Mean loss of the real tokens of a batch.
@@ -2108,8 +2108,8 @@ def masked_mean_first_sentence(losses, mask):
         'Two loops over enumerate(names), on a copy: where after.startswith("I-"), and before is O or has '
         "another type, write -1e4.",
     ),
-    right="Half of the errors that make no sense at all are gone, without a single example: what is known "
-    "need not be learnt. What remains forbidden is a B that the net was blind to.",
+    right="What is known need not be learnt from examples. One hole is left: no step leads into the first "
+    "token, so that an I there needs a ban of its own, a start score.",
 )
 def forbid(trans, names):
     """A copy of the transitions in which steps that BIO does not allow score -1e4.
@@ -2284,3 +2284,199 @@ def forbid_scores_lost(trans, names):
 @forbid.mistake("The transitions come back as they were: nothing is forbidden. Which steps cannot be?")
 def forbid_nothing(trans, names):
     return trans
+
+
+# 12 How sure of an entity
+
+
+@exercise(
+    "A pharmacist asks how sure the model is of one entity. Give the probability of all its tags together.",
+    hints=(
+        "Among all paths, some have just these tags at these steps. Which share of the sum over all paths is "
+        "theirs?",
+        "Two runs of the forward algorithm are enough: one over all paths, one over those with these tags.",
+        "For the second, copy emit and write -1e4 over all other tags at these steps, so that paths through "
+        "them weigh nothing. Then np.exp of one log Z minus the other.",
+    ),
+    right="Now a list of entities can be sorted, and the doubtful ones shown to somebody. Whether 0.9 means "
+    "that nine of ten are right has to be measured, as in chapter 2.",
+)
+def confidence_of(emit, trans, start, tags):
+    """P(the steps from `start` on have just these tags), over all paths.
+
+    emit     emit[t, k] is the score of tag k at step t (T, K)
+    trans    trans[i, j] is the score of tag i followed by tag j (K, K)
+    start    first step of the entity, counted from 0
+    tags     tags of the entity (n,), whole numbers, for the steps start, ..., start + n - 1
+    returns  one number, 0 to 1: the sum of exp(score) over the paths that have these tags at these steps,
+             divided by the sum over all paths
+    Source: Culotta and McCallum, HLT-NAACL 2004 (constrained forward algorithm).
+
+    >>> emit, trans = np.log([[1.0, 1.0], [1.0, 3.0]]), np.log([[1.0, 1.0], [2.0, 1.0]])
+    >>> round(float(confidence_of(emit, trans, 0, np.array([0, 1]))), 3)  # 00, 01, 10, 11 weigh 1, 3, 2, 3
+    0.333
+    """
+
+    def log_z(emit):
+        alpha = emit[0]
+        for row in emit[1:]:
+            alpha = row + np.logaddexp.reduce(alpha[:, None] + trans, axis=0)
+        return np.logaddexp.reduce(alpha)
+
+    only = emit.copy()
+    for t, tag in enumerate(tags, start):
+        only[t] = -1e4
+        only[t, tag] = emit[t, tag]
+    return np.exp(log_z(only) - log_z(emit))
+
+
+@confidence_of.probes
+def _(rng):
+    for T, start, n in ((3, 1, 2), (4, 1, 2), (5, 2, 2), (5, 1, 3), (4, 0, 2), (4, 1, 1), (3, 0, 3)):
+        emit, trans = _scores(rng, T, 3) / 2, _scores(rng, 3, 3) / 2
+        for _ in _tries():
+            tags = rng.integers(0, 3, n)
+            if n == 1 or len(np.unique(tags)) > 1:
+                break
+        yield dict(emit=emit, trans=trans, start=start, tags=tags)
+
+
+@confidence_of.law("All ways to tag these steps must together have probability 1.")
+def _(f, emit, trans, start, tags):
+    ways = itertools.product(range(len(trans)), repeat=len(tags))
+    return sum(f(emit, trans, start, np.array(way)) for way in ways), 1.0
+
+
+@confidence_of.law("Tags for the whole sentence must have the probability of that one path, exp(score) / Z.")
+def _(f, emit, trans, start, tags):
+    paths, scores = _all_paths(emit, trans)
+    return f(emit, trans, 0, paths[1]), np.exp(scores[1] - SUM(scores))
+
+
+@confidence_of.law("5 more on all tags of a step must change nothing.")
+def _(f, emit, trans, start, tags):
+    more = emit.copy()
+    more[start] += 5
+    return f(more, trans, start, tags), f(emit, trans, start, tags)
+
+
+def _with_tags(emit, start, tags):
+    """The emissions when all other tags of these steps are as good as impossible."""
+    only = emit.copy()
+    for t, tag in enumerate(tags, start):
+        only[t] = -1e4
+        only[t, tag] = emit[t, tag]
+    return only
+
+
+def _of_these_tags(table, start, tags):
+    return table[np.arange(start, start + len(tags)), tags]
+
+
+@confidence_of.mistake(
+    "You multiply the marginals of the tags, as if each were drawn alone. After a B the I is nearly sure, "
+    "and your entity looks far more doubtful than it is."
+)
+def confidence_of_product(emit, trans, start, tags):
+    return _of_these_tags(tag_marginals(emit, trans), start, tags).prod()
+
+
+@confidence_of.mistake(
+    "You take the smallest marginal of the tags. All of them together are never surer than the least sure "
+    "one, and mostly less."
+)
+def confidence_of_smallest(emit, trans, start, tags):
+    return _of_these_tags(tag_marginals(emit, trans), start, tags).min()
+
+
+@confidence_of.mistake(
+    "You take the mean of the marginals: one sure token would cover up for another that is likely wrong. "
+    "All tags have to be right at once."
+)
+def confidence_of_mean(emit, trans, start, tags):
+    return _of_these_tags(tag_marginals(emit, trans), start, tags).mean()
+
+
+@confidence_of.mistake(
+    "Only the first tag counts in your answer: that is how sure a beginning is, and an entity has an end as "
+    "well."
+)
+def confidence_of_first_tag(emit, trans, start, tags):
+    return confidence_of(emit, trans, start, tags[:1])
+
+
+@confidence_of.mistake(
+    "You multiply softmaxes of the emissions: no neighbour is heard, and the transitions make no difference."
+)
+def confidence_of_softmax(emit, trans, start, tags):
+    return _of_these_tags(_softmax(emit), start, tags).prod()
+
+
+@confidence_of.mistake(
+    "This is the share of the one best path with these tags. All paths that have them count, whatever they "
+    "say of the other words."
+)
+def confidence_of_best_path(emit, trans, start, tags):
+    best = _all_paths(_with_tags(emit, start, tags), trans)[1].max()
+    return np.exp(best - forward_log_z(emit, trans))
+
+
+@confidence_of.mistake(
+    "You cut the entity out of the sentence, and the words around it have no say. Run over the whole "
+    "sentence, both times."
+)
+def confidence_of_cut_out(emit, trans, start, tags):
+    part = emit[start : start + len(tags)]
+    return np.exp(score_of_path(part, trans, tags) - forward_log_z(part, trans))
+
+
+@confidence_of.mistake(
+    "Above stands the score of the entity's own tokens, below all paths of the whole sentence. The other "
+    "words belong above as well, summed over all their tags."
+)
+def confidence_of_score_over_z(emit, trans, start, tags):
+    part = emit[start : start + len(tags)]
+    return np.exp(score_of_path(part, trans, tags) - forward_log_z(emit, trans))
+
+
+@confidence_of.mistake(
+    "The emissions of the entity's own tags are lost: you set them to 0. Only the OTHER tags of these steps "
+    "are shut out; these keep their scores."
+)
+def confidence_of_emissions_lost(emit, trans, start, tags):
+    only = _with_tags(emit, start, tags)
+    only[np.arange(start, start + len(tags)), tags] = 0
+    return np.exp(forward_log_z(only, trans) - forward_log_z(emit, trans))
+
+
+@confidence_of.mistake("This is the logarithm of the probability. Take exp at the end.")
+def confidence_of_logarithm(emit, trans, start, tags):
+    return np.log(confidence_of(emit, trans, start, tags))
+
+
+@confidence_of.mistake(
+    "You divide one log Z by the other. Sums are divided, their logarithms subtracted: exp of the difference."
+)
+def confidence_of_logs_divided(emit, trans, start, tags):
+    return forward_log_z(_with_tags(emit, start, tags), trans) / forward_log_z(emit, trans)
+
+
+@confidence_of.mistake(
+    "This is the probability that the tags are NOT these: the allowed and the shut out have changed places."
+)
+def confidence_of_the_others(emit, trans, start, tags):
+    return 1 - confidence_of(emit, trans, start, tags)
+
+
+@confidence_of.mistake(
+    "`start` makes no difference in your answer: the tags are put on the first steps of the sentence."
+)
+def confidence_of_start_ignored(emit, trans, start, tags):
+    return confidence_of(emit, trans, 0, tags)
+
+
+@confidence_of.mistake(
+    "The transitions are the wrong way round. trans[i, j] is i FOLLOWED by j: sum over the rows, axis 0."
+)
+def confidence_of_transposed(emit, trans, start, tags):
+    return confidence_of(emit, trans.T, start, tags)

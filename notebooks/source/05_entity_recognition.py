@@ -861,7 +861,7 @@ def train_tagger(
     model, sentences = make(), Sentences(codes, train.x, train.y, seed, batch, unknown)
     steps = len(sentences)
     schedule = keras.optimizers.schedules.CosineDecay(
-        rate / 10, (epochs - 1) * steps, alpha=0.2, warmup_target=rate, warmup_steps=steps
+        rate / 10, max(epochs - 1, 1) * steps, warmup_target=rate, warmup_steps=steps
     )
     softmax = keras.losses.SparseCategoricalCrossentropy(ignore_class=-1)
     loss = CRFLoss() if isinstance(model.layers[-1], CRF) else softmax
@@ -898,13 +898,12 @@ result("F1 in test, BiLSTM           ", entity_f1(test.y, called["BiLSTM"]), wit
 # Now what section 5.7 was about: how often does the BiLSTM write what cannot be?
 
 # %% id="impossible"
+from itertools import pairwise
+
+
 def impossible(tags):
-    """How many tags of a sentence may not stand where they stand: I after O, after another type, or first."""
-    before = ["O", *tags[:-1]]
-    return sum(
-        tag.startswith("I-") and was not in (f"B-{tag[2:]}", tag)
-        for was, tag in zip(before, tags, strict=True)
-    )
+    """How many tags of a row cannot be where they are: I-x that follows neither B-x nor I-x."""
+    return sum(now[0] == "I" and before[1:] != now[1:] for before, now in pairwise(("O", *tags)))
 
 
 count = sum(impossible(tags) for tags in called["BiLSTM"])

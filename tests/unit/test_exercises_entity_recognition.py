@@ -22,7 +22,7 @@ LAWS = [(name, law.statement) for name in NAMES for law in find(name).laws]
 SEEDS = range(4)
 
 
-def test_chapter_5_has_eleven_exercises_with_questions_hints_laws_and_mistakes():
+def test_chapter_5_has_twelve_exercises_with_questions_hints_laws_and_mistakes():
     assert NAMES == [
         "bio_tags",
         "entities_of",
@@ -35,6 +35,7 @@ def test_chapter_5_has_eleven_exercises_with_questions_hints_laws_and_mistakes()
         "tag_marginals",
         "masked_mean",
         "forbid",
+        "confidence_of",
     ]
     for exercise in map(find, NAMES):
         assert exercise.question.endswith((".", "?")) and exercise.right.endswith((".", "?"))
@@ -381,6 +382,24 @@ def _forbidden_by_pattern(trans, names):
     return np.where(table, -10000.0, trans)
 
 
+def _share_of_paths_with_tags(emit, trans, start, tags):
+    log_z = _sum_of_every_path(emit, trans)
+    paths = _every_path(emit, trans)
+    these = tuple(tags.tolist())
+    return sum(np.exp(s - log_z) for path, s in paths if path[start : start + len(these)] == these)
+
+
+def _confidence_by_chain(emit, trans, start, tags):
+    """The first tag's marginal, then each tag given the one before it, by the backward sums alone."""
+    beta = np.zeros(emit.shape)
+    for t in range(len(emit) - 2, -1, -1):
+        beta[t] = scipy.special.logsumexp(trans + emit[t + 1] + beta[t + 1], axis=1)
+    share = _share_of_every_path(emit, trans)[start, tags[0]]
+    for t, (i, j) in enumerate(itertools.pairwise(tags), start + 1):
+        share *= np.exp(trans[i, j] + emit[t, j] + beta[t, j] - beta[t - 1, i])
+    return share
+
+
 ALTERNATIVES = {
     "bio_tags": [_tags_token_by_token],
     "entities_of": [_entities_by_pattern],
@@ -393,6 +412,7 @@ ALTERNATIVES = {
     "tag_marginals": [_share_of_every_path, _slope_of_log_z],
     "masked_mean": [_mean_by_loop, _mean_of_masked_array],
     "forbid": [_forbidden_by_pattern],
+    "confidence_of": [_share_of_paths_with_tags, _confidence_by_chain],
 }
 
 
