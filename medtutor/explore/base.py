@@ -9,9 +9,13 @@ import base64
 import hashlib
 import html
 import json
+import re
 from pathlib import Path
 
 HERE = Path(__file__).parent
+_MOVES = re.compile(
+    r"[-−]?\d[\d.,]*(?= ±)"
+)  # a number that differs between computers, by what stands behind it
 CAPTION = "Static picture; run or trust the notebook for the interactive version."
 
 
@@ -25,7 +29,7 @@ class Explorer:
     parts        scripts of this folder that go ahead of the module, with their style sheets, e.g. "parts.js"
     measured     True where a trained net is in the state, whose last digits differ between computers: the
                  state then stands between /* measured */ and /* end of measured */, and the figure's id
-                 follows the description instead
+                 follows the description instead, without the numbers before a ±
     """
 
     def __init__(self, module_file, state, picture, name, parts=(), measured=False):
@@ -43,7 +47,7 @@ class Explorer:
         files = (*self.parts, self.module_file)
         module = "\n".join(_script(HERE / file) for file in files)
         state = _json_in_script(self.state)
-        what = self.picture.alt if self.measured else state
+        what = _MOVES.sub("", self.picture.alt) if self.measured else state
         identity = "medtutor-" + hashlib.sha256((module + what).encode()).hexdigest()[:12]
         if self.measured:
             state = f"/* measured */ {state} /* end of measured */"

@@ -63,13 +63,11 @@ def test_the_same_scores_give_the_same_bytes():
 
 def test_a_net_trained_elsewhere_changes_nothing_but_the_marked_state_and_the_picture(undrawn):
     pages = []
-    for moved in (0, 0.003):
+    for moved in (0, 0.02):
         page = explore_lattice(WORDS, NAMES, np.add(EMIT, moved), TRANS, tolerance=0.05).page()
         page = re.sub(r"/\* measured \*/.*?/\* end of measured \*/", "", page)
         pages.append(re.sub(r"base64,[A-Za-z0-9+/=]+|\d+\.\d\d ± 0.05", "", page))
-    ids = [re.findall(r"medtutor-[0-9a-f]{12}", page) for page in pages]
-    assert re.sub(r"medtutor-\w+", "", pages[0]) == re.sub(r"medtutor-\w+", "", pages[1])
-    assert all(len(set(found)) == 1 for found in ids)
+    assert pages[0] == pages[1]
 
 
 def test_description_says_the_counted_paths():
