@@ -540,7 +540,7 @@ function render({ model, el }) {
     if (side) line.at((line.indexOf(event.target) + side) % line.length).focus();
     else if (by) put(spot, now(spot.key)[spot.row][spot.column] + by * (event.shiftKey ? 10 : 1));
     else if (isLink && event.key.toLowerCase() === "x") bar(spot, !now("barred")[spot.row][spot.column]);
-    else return;
+    else if (event.key.length > 1 || /[\d.,+-]/.test(event.key)) return; // other letters would empty the field
     event.preventDefault();
     if (by) event.target.select();
   }

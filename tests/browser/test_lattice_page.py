@@ -289,6 +289,9 @@ def test_what_is_no_score_is_marked_and_changes_nothing(page, show):
     field.fill("120")
     assert field.get_attribute("aria-invalid") is not None and best(page) == before
     field.blur()
+    field.focus()
+    page.keyboard.press("d")
+    page.keyboard.press("d")
     assert field.input_value() == "2.00" and field.get_attribute("aria-invalid") is None
 
 
