@@ -10,12 +10,12 @@ const touches = ([start, end], [from, to]) => start < to && from < end;
 const equal = (one, other) => one.every((part, at) => part === other[at]);
 
 /* What each called entity is to the truth, and the true ones that none of them touches.
-   "found" same tokens and type, "ends" same type but other ends, "type" another type, "invented" touches nothing true */
+   "found" same tokens and type, "ends" same type but other ends, "type" another type, "extra" touches nothing true */
 function compared(truth, called) {
   const remarks = called.map((one) => {
     const touched = truth.filter((other) => touches(one, other));
     if (touched.some((other) => equal(one, other))) return "found";
-    if (!touched.length) return "invented";
+    if (!touched.length) return "extra";
     return touched.some(([, , type]) => type === one[2]) ? "ends" : "type";
   });
   return { remarks, missed: truth.filter((one) => !called.some((other) => touches(one, other))) };
@@ -60,7 +60,7 @@ const REMARKS = {
   found: ["✓", "found"],
   ends: ["✗ ends", "other ends"],
   type: ["✗ type", "other type"],
-  invented: ["✗ extra", "invented"],
+  extra: ["✗ extra", "extra"],
 };
 const LONGEST = 70; // letters of a sentence in the list
 

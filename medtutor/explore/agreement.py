@@ -8,7 +8,7 @@ from medtutor.explore.lattice import drawable
 from medtutor.plot import STYLES, Picture, _colours
 
 MOST_SENTENCES, MOST_MODELS = 200, 4
-REMARKS = ("found", "other ends", "other type", "invented", "missed")
+REMARKS = ("found", "other ends", "other type", "extra", "missed")
 HATCHES = ("", "///", "xx", "...", "--")
 
 
@@ -24,8 +24,9 @@ def explore_agreement(
     sentence   to start with, from 0;  tolerance  written behind ± in the description, for trained models
 
     Each called entity is found (same tokens and type), has other ends or another type than a true one that it
-    touches, or is invented; a true one that nothing touches is missed. F1 runs over the sentences up to the
-    one in view, and over the list, which is all, those where models disagree or those where one is wrong.
+    touches, or is extra, as it touches none; a true one that nothing touches is missed. F1 runs over the
+    sentences up to the one in view, and over the list: all, those where models disagree, or those where one
+    is wrong.
     Raises ValueError for rows that disagree in number or length and for more than a page should hold, and
     what medtutor.tags raises.
     """
@@ -107,7 +108,7 @@ def _counts(truth, called):
             touched = [other for other in real if _touch(one, other)]
             same_type = one[2] in [other[2] for other in touched]
             remark = "found" if one in touched else "other ends" if same_type else "other type"
-            counts[remark if touched else "invented"] += 1
+            counts[remark if touched else "extra"] += 1
         counts["missed"] += sum(not any(_touch(one, other) for other in row) for one in real)
     return counts
 

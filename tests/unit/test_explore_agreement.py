@@ -98,7 +98,7 @@ def test_counts_of_the_still_picture_are_those_counted_by_hand():
         "found": 1,
         "other ends": 1,
         "other type": 1,
-        "invented": 1,
+        "extra": 1,
         "missed": 1,
     }
 
@@ -192,7 +192,7 @@ def test_remarks_are_those_counted_by_hand(javascript):
     truth = [[0, 2, drug], [4, 6, disease], [8, 9, drug], [10, 12, drug]]
     called = [[0, 2, drug], [4, 6, drug], [9, 10, drug], [11, 12, drug]]
     (said,) = javascript("compared", [[truth, called]])
-    assert said == {"remarks": ["found", "type", "invented", "ends"], "missed": [[8, 9, drug]]}
+    assert said == {"remarks": ["found", "type", "extra", "ends"], "missed": [[8, 9, drug]]}
     (said,) = javascript("compared", [[[[0, 1, drug], [1, 2, disease]], [[0, 2, disease]]]])
     assert said == {"remarks": ["ends"], "missed": []}
 
