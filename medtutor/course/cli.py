@@ -18,6 +18,7 @@ SUMMARIES = {
     "faults": "plant faults in a copy and list which the tests and notebooks catch",
     "study": "run long experiments and keep their results; --check finds stale ones",
     "data": "list, fetch and verify the published sets; keep the manifest of shipped files",
+    "new": "make the skeleton of a chapter, which builds and passes the lint as it is",
     "instructor": "write a chapter with solutions, usual mistakes, hints, speaker notes and minute marks",
     "grade": "run the exercises of notebooks that were handed in, into a table and a page a student",
 }
@@ -179,6 +180,31 @@ def _faults(words, root):
     )
 
 
+def _new(words, root):
+    parser = _parser(
+        "new",
+        """
+        Make the skeleton of a chapter: source, exercises with their test, a planted fault, an entry in
+        notebooks/chapters.toml (ready = false). It is a small true chapter that builds in seconds and passes
+        the lint; what the author writes anew says REPLACE. A chapter that is planned there keeps its title
+        and question. Nothing is overwritten: what is taken is refused before anything is written.
+        """,
+        """
+        medtutor new chapter 13 sepsis
+        medtutor new chapter 13 sepsis --title "Sepsis alarms" --question "Who will be septic by tomorrow?"
+        """,
+    )
+    parser.add_argument("what", choices=["chapter"], help="what to make")
+    parser.add_argument("number", type=int, metavar="NN", help="its number, 1 to 99")
+    parser.add_argument("slug", help="its name in files: small letters, digits, underscores")
+    parser.add_argument("--title", help="of the chapter (default: the slug in words)")
+    parser.add_argument("--question", help="the clinical question that it answers")
+    options = parser.parse_args(words)
+    from medtutor.course import new
+
+    return new.run_new(options.number, options.slug, options.title, options.question, root)
+
+
 def _instructor(words, root):
     parser = _parser(
         "instructor",
@@ -260,4 +286,11 @@ def _elsewhere(name, words):
     return importlib.import_module(f"medtutor.course.{name}").main(words)
 
 
-OWN = {"build": _build, "time": _time, "faults": _faults, "instructor": _instructor, "grade": _grade}
+OWN = {
+    "build": _build,
+    "time": _time,
+    "faults": _faults,
+    "new": _new,
+    "instructor": _instructor,
+    "grade": _grade,
+}

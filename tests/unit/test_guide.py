@@ -146,7 +146,8 @@ def test_a_ready_chapter_without_a_notebook_is_refused(tmp_path):
 def test_the_projects_map_is_complete():
     folder = Path(medtutor.__file__).parents[1] / "notebooks"
     chapters = guide.chapters(folder)
-    assert [each.number for each in chapters] == list(range(1, len(chapters) + 1))
+    numbers = [each.number for each in chapters]
+    assert numbers == sorted(set(numbers))
     stored = {path.name for path in folder.glob("*.ipynb")} - {"00_start_here.ipynb"}
     assert {each.notebook for each in chapters if each.notebook} == stored
 
