@@ -18,6 +18,10 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = (3, 11), (3, 13)
+WORDS = 200  # read in a minute
+LINES = 15  # of code, read in a minute
+NOTES = "notes"  # tag of a text cell that only the instructor's edition has
+TIMES = "**Time.**"  # begins the paragraph on times that the build puts below a chapter's opening
 
 SAME = (
     "This environment is the locked one: each package has the version that the stored results were made with."
@@ -129,6 +133,7 @@ class Chapter:
     needs     numbers of the chapters to work through before
     seconds   measured from a cold kernel to the last cell, None where it was not measured
     notebook  file name of the notebook, None where the chapter is planned
+    minutes   to read it, estimated from words and lines of code; None where the chapter is planned
     """
 
     number: int
@@ -139,6 +144,7 @@ class Chapter:
     seconds: float | None
     cores: int | None
     notebook: str | None
+    minutes: float | None = None
 
     @property
     def time(self):
@@ -148,6 +154,11 @@ class Chapter:
         if self.seconds is None:
             return "not measured yet"
         return f"{duration(self.seconds)} on {self.cores} cores"
+
+    @property
+    def reading(self):
+        """The estimated time of reading in words, "" for a planned chapter."""
+        return "" if self.minutes is None else f"{about(self.minutes)} min"
 
     @property
     def before(self):
@@ -160,6 +171,39 @@ def duration(seconds):
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
+def about(minutes):
+    """An estimate of minutes, to five of them: 5, 10, 55."""
+    return max(5, 5 * round(minutes / 5))
+
+
+def reading(cells):
+    """Minutes to read cells of a notebook (as its JSON has them), estimated from words and lines of code.
+
+    Neither speaker notes nor the paragraph on times are counted.
+    """
+    return sum(words(cell) / WORDS + lines(cell) / LINES for cell in cells)
+
+
+def words(cell):
+    """Words of a text cell that a student reads, 0 for code."""
+    if cell["cell_type"] == "code" or NOTES in cell["metadata"].get("tags", ()):
+        return 0
+    return len(re.findall(r"[^\W\d_]{2,}|\d+", "".join(cell["source"]).split(TIMES)[0]))
+
+
+def lines(cell):
+    """Lines of a code cell, blank ones aside, 0 for text."""
+    if cell["cell_type"] != "code":
+        return 0
+    return sum(bool(line.strip()) for line in "".join(cell["source"]).splitlines())
+
+
+def measured(folder=ROOT / "notebooks"):
+    """What `medtutor time` has stored: {name of the chapter: {"seconds", "cores", "cells", …}}."""
+    timed = Path(folder) / "measured.json"
+    return json.loads(timed.read_text(encoding="utf-8")) if timed.exists() else {}
+
+
 def chapters(folder=ROOT / "notebooks"):
     """The chapters of `chapters.toml` with the times of `measured.json`, in order.
 
@@ -167,15 +211,14 @@ def chapters(folder=ROOT / "notebooks"):
     """
     folder = Path(folder)
     rows = tomllib.loads((folder / "chapters.toml").read_text(encoding="utf-8"))["chapter"]
-    timed = folder / "measured.json"
-    measured = json.loads(timed.read_text(encoding="utf-8")) if timed.exists() else {}
+    timed = measured(folder)
     return [
-        _chapter(row, measured, folder, [other["number"] for other in rows[:place]])
+        _chapter(row, timed, folder, [other["number"] for other in rows[:place]])
         for place, row in enumerate(rows)
     ]
 
 
-def _chapter(row, measured, folder, earlier):
+def _chapter(row, timed, folder, earlier):
     name = f"{row['number']:02}_{row['slug']}"
     if not set(row["needs"]) <= set(earlier):
         raise ValueError(
@@ -191,10 +234,15 @@ def _chapter(row, measured, folder, earlier):
         question=row["question"],
         needs=tuple(row["needs"]),
         data=row["data"],
-        seconds=measured.get(name, {}).get("seconds"),
-        cores=measured.get(name, {}).get("cores"),
+        seconds=timed.get(name, {}).get("seconds"),
+        cores=timed.get(name, {}).get("cores"),
         notebook=f"{name}.ipynb" if row["ready"] else None,
+        minutes=_reading_of(folder / f"{name}.ipynb") if row["ready"] else None,
     )
+
+
+def _reading_of(notebook):
+    return reading(json.loads(notebook.read_text(encoding="utf-8")).get("cells", ()))
 
 
 class CourseMap:
@@ -210,21 +258,22 @@ class CourseMap:
         return "\n".join(
             f"{each.number:>2}  {each.title}: {each.question}\n"
             f"    needs {each.before}; {each.data}; {each.time}"
+            + (f", about {each.reading} to read" if each.reading else "")
             for each in self.chapters
         )
 
     def _repr_html_(self):
         rows = [
-            (f"{each.number} · {each.title}", each.question, each.before, each.data, each.time)
+            (f"{each.number} · {each.title}", each.question, each.before, each.data, each.time, each.reading)
             for each in self.chapters
         ]
         links = [each.notebook for each in self.chapters]
-        heads = ("chapter", "question", "needs", "data", "time, Run All")
+        heads = ("chapter", "question", "needs", "data", "time, Run All", "reading, about")
         return _steps(self.chapters) + _table(heads, rows, links)
 
 
 def course_map(folder=ROOT / "notebooks"):
-    """The map of the course: chapters, questions, what each needs, its data and its measured time."""
+    """The map of the course: chapters, questions, what each needs, its data, times to run and to read."""
     return CourseMap(chapters(folder))
 
 

@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import medtutor
+from medtutor import guide
+from medtutor.guide import NOTES, TIMES
 
 ROOT = Path(medtutor.__file__).resolve().parent.parent
 METADATA = {
@@ -35,7 +37,7 @@ READABLE = re.compile(r"(?=.{1,64}$)[a-z0-9]+(?:-[a-z0-9]+)*")
 EXERCISE = re.compile(r"# exercise:\s*(\S*)\s*")
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 FRAME = re.compile(r"Cell In\[(\d+)\], line (\d+)")
-NOTES = "notes"  # tag of a text cell that only the instructor's edition has
+OPENING = "opening"  # id of the cell that a chapter opens with
 
 
 class BuildError(Exception):
@@ -109,12 +111,14 @@ def find_name(asked, names, what="chapter"):
 # Source to notebook
 
 
-def read_source(path, exercise=None, notes=False):
+def read_source(path, exercise=None, notes=False, times=True):
     """The chapter source at `path` as a notebook that has not been run.
 
     exercise  what stands for a line "# exercise: NAME" in the notebook: a function from the name to its text;
               default medtutor.exercises.stub
     notes     whether to keep the text cells with the tag "notes", which are for the one who teaches
+    times     whether to put a paragraph on the time of running and reading below the opening, where the
+              chapter was measured
     Raises BuildError with file, line and remedy for what an author can get wrong.
     """
     import jupytext
@@ -152,7 +156,27 @@ def read_source(path, exercise=None, notes=False):
         made.id = cell_id
         if not _is_note(made, where) or notes:
             source.notebook.cells.append(made)
+    if times:
+        _put_times_in(source, exercise)
     return source
+
+
+def _put_times_in(source, exercise):
+    """Say below the opening of a chapter how long it runs, as measured, and reads, as estimated."""
+    name = source.path.stem
+    took = measured(source.path.parent.parent).get(name)
+    opening = next((cell for cell in source.notebook.cells if cell.id == OPENING), None)
+    if took is None or opening is None or name.startswith("00_"):
+        return
+    student = source if exercise is None else read_source(source.path, times=False)
+    run, read = guide.duration(took["seconds"]), guide.about(guide.reading(student.notebook.cells))
+    said = (
+        f"{TIMES} All cells together ran for {run} on {took['cores']} cores when they were measured. Reading "
+        f"takes about {read} min, estimated from words and lines of code; exercises come on top."
+    )
+    opening.source = f"{opening.source}\n\n{said}"
+    facts = [opening.metadata.get("facts", ""), *re.findall(r"\d\d+", said)]
+    opening.metadata["facts"] = " ".join(filter(None, facts))
 
 
 def _is_note(cell, where):
@@ -509,6 +533,30 @@ def differences(chapter):
     return found
 
 
+def renew_times(chapter):
+    """Renew the paragraph on times in a stored notebook; returns whether it had to be.
+
+    Raises BuildError where source and notebook differ in anything else, for then the chapter has to be built.
+    """
+    import nbformat
+
+    if not (found := differences(chapter)):
+        return False
+    stored, wanted = nbformat.read(chapter.notebook, as_version=4), read_source(chapter.source).notebook
+    for cells in (stored.cells, wanted.cells):
+        for cell in cells:
+            if cell.id == OPENING:
+                cell.source = cell.source.split(f"\n\n{TIMES}")[0]
+                cell.metadata.pop("facts", None)
+    if _cell_differences(stored.cells, wanted.cells):
+        raise BuildError(
+            f"{chapter.name} differs from its source in more than its times; "
+            f"run: medtutor build {chapter.name}\n  {found[0]}"
+        )
+    put_source_into(chapter.source, chapter.notebook)
+    return True
+
+
 def _cell_differences(stored, wanted):
     was = {cell.get("id", "(no id)"): cell for cell in stored}
     now = {cell.id: cell for cell in wanted}
@@ -662,6 +710,14 @@ def run_check(names=(), root=ROOT, out=None):
     return 1 if any(found.values()) else 0
 
 
+def run_times(names=(), root=ROOT, out=None):
+    """`medtutor build --times`: renew what the openings say of times, without running anything; returns 0."""
+    out = out or sys.stderr
+    for chapter in _some(names, root):
+        print(f"{chapter.name}  {'renewed' if renew_times(chapter) else 'as it was'}", file=out)
+    return 0
+
+
 def run_time(names=(), root=ROOT, runs=3, out=None):
     """`medtutor time`: run each chapter `runs` times from a cold kernel, keep the median; returns 0 or 1."""
     out = out or sys.stderr
@@ -683,6 +739,15 @@ def run_time(names=(), root=ROOT, runs=3, out=None):
     return 0
 
 
+def measured(folder):
+    """What `medtutor time` has stored in measured.json of this folder; BuildError where it is damaged."""
+    try:
+        return guide.measured(folder)
+    except ValueError:
+        path = shown(Path(folder) / "measured.json")
+        raise BuildError(f"{path} is not JSON; remove it and time all chapters") from None
+
+
 def remember(name, seconds, root=ROOT, cells=()):
     """Write one chapter's measured seconds into notebooks/measured.json and leave the others' as they are.
 
@@ -690,11 +755,8 @@ def remember(name, seconds, root=ROOT, cells=()):
            marks of the instructor's edition
     """
     path = Path(root) / "notebooks" / "measured.json"
-    try:
-        measured = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    except ValueError:
-        raise BuildError(f"{shown(path)} is not JSON; remove it and time all chapters") from None
-    measured[name] = {
+    known = measured(path.parent)
+    known[name] = {
         "seconds": round(statistics.median(seconds), 1),
         "fastest": round(min(seconds), 1),
         "slowest": round(max(seconds), 1),
@@ -703,8 +765,8 @@ def remember(name, seconds, root=ROOT, cells=()):
     }
     medians = {cell: statistics.median(run[cell] for run in cells) for cell in (cells[0] if cells else ())}
     if slow := {cell: round(median, 1) for cell, median in medians.items() if median >= 1}:
-        measured[name]["cells"] = slow
-    lines = [f" {json.dumps(key)}: {json.dumps(measured[key])}" for key in sorted(measured)]
+        known[name]["cells"] = slow
+    lines = [f" {json.dumps(key)}: {json.dumps(known[key])}" for key in sorted(known)]
     path.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8", newline="\n")
 
 

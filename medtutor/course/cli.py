@@ -20,6 +20,7 @@ SUMMARIES = {
     "data": "list, fetch and verify the published sets; keep the manifest of shipped files",
     "new": "make the skeleton of a chapter, which builds and passes the lint as it is",
     "instructor": "write a chapter with solutions, usual mistakes, hints, speaker notes and minute marks",
+    "plan": "print the lesson plans of chapters, 45 and 90 minutes",
     "grade": "run the exercises of notebooks that were handed in, into a table and a page a student",
 }
 
@@ -108,10 +109,12 @@ def _build(words, root):
         medtutor build 1            build chapter 1
         medtutor build              build all chapters
         medtutor build --check      say whether sources and notebooks agree; runs nothing
+        medtutor build --times      put new times (see medtutor time) into the openings; runs nothing
         """,
     )
     parser.add_argument("chapters", nargs="*", metavar="NN", help=CHAPTERS)
     parser.add_argument("--check", action="store_true", help="compare only; exit code 1 where they differ")
+    parser.add_argument("--times", action="store_true", help="renew only what the openings say of times")
     parser.add_argument(
         "--timeout", type=float, default=300, metavar="S", help="seconds a cell may take (default 300)"
     )
@@ -120,6 +123,8 @@ def _build(words, root):
 
     if options.check:
         return build.run_check(options.chapters, root)
+    if options.times:
+        return build.run_times(options.chapters, root)
     return build.run_build(options.chapters, root, options.timeout)
 
 
@@ -128,8 +133,9 @@ def _time(words, root):
         "time",
         """
         Run chapters from a cold kernel, the start of the kernel included, and store the median seconds in
-        notebooks/measured.json, from which the course map and the README take their times. Nothing else
-        should run on the machine meanwhile. The notebooks stay as they are.
+        notebooks/measured.json, from which the openings (medtutor build --times), the course map (medtutor
+        build 0), the README (make readme) and the lesson plans take their times. Nothing else should run on
+        the machine meanwhile. The notebooks stay as they are.
         """,
         """
         medtutor time               all chapters, three times each
@@ -232,6 +238,31 @@ def _instructor(words, root):
     return instructor.run_instructor(options.chapters, root, options.out, options.run, options.check)
 
 
+def _plan(words, root):
+    parser = _parser(
+        "plan",
+        """
+        Print lesson plans as markdown: at which minute which section, how long to talk and on what, which
+        exercises are solved in the room, which cell runs meanwhile, what is left out, what is left for home.
+        They are written in notebooks/plans.toml and checked by the lint: cells and exercises exist, and the
+        minutes of talk, exercises and measured cells add up to no more than the lesson has.
+        """,
+        """
+        medtutor plan 3                  both plans of chapter 3
+        medtutor plan 3 --minutes 45     the short one
+        medtutor plan                    all plans
+        """,
+    )
+    parser.add_argument(
+        "chapters", nargs="*", metavar="NN", help=CHAPTERS.replace("all", "those with a plan")
+    )
+    parser.add_argument("--minutes", type=int, choices=(45, 90), help="of the lesson (default both)")
+    options = parser.parse_args(words)
+    from medtutor.course import plans
+
+    return plans.run_plan(options.chapters, root, options.minutes)
+
+
 def _grade(words, root):
     parser = _parser(
         "grade",
@@ -292,5 +323,6 @@ OWN = {
     "faults": _faults,
     "new": _new,
     "instructor": _instructor,
+    "plan": _plan,
     "grade": _grade,
 }

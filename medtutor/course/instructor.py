@@ -3,7 +3,8 @@
     medtutor instructor 3   ->   build/instructor/03_segmentation.ipynb
 
 It is made from the chapter's source, the exercises of medtutor.exercises and the text cells of the source
-with the tag "notes"; nothing in it is written twice, and nothing in it is edited.
+with the tag "notes"; nothing in it is written twice, and nothing in it is edited. It opens with the lesson
+plans of notebooks/plans.toml.
 
     # %% [markdown] id="edges-notes" tags=["notes"]
     # Let them guess first. Most bet on the kernel with the larger numbers.
@@ -13,18 +14,17 @@ import ast
 import contextlib
 import inspect
 import io
-import json
 import re
 import sys
 import textwrap
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from medtutor import guide
 from medtutor.course import build, slices
-from medtutor.course.build import NOTES, ROOT, BuildError, shown
+from medtutor.course.build import ROOT, BuildError, shown
+from medtutor.guide import LINES, NOTES, WORDS
 
-WORDS = 200  # read in a minute
-LINES = 15  # of code, read in a minute
 FOLDER = Path("build") / "instructor"
 HEADING = re.compile(r"^## +(.*)$", re.MULTILINE)
 FOR_YOU = "**For the one who teaches.**"
@@ -110,6 +110,7 @@ class Section:
 
     cell     id of the cell with the heading
     seconds  of its cells, as far as they were measured
+    cells    the cells themselves
     """
 
     cell: str
@@ -118,6 +119,7 @@ class Section:
     lines: int = 0
     seconds: float = 0.0
     exercises: int = 0
+    cells: list = field(default_factory=list)
 
     @property
     def minutes(self):
@@ -130,24 +132,21 @@ def sections(notebook, seconds):
     for cell in notebook.cells:
         if NOTES in cell.metadata.get("tags", ()):
             continue
-        if cell.cell_type == "markdown":
-            if not found or (HEADING.search(cell.source)):
-                title = HEADING.search(cell.source) or re.search(r"^# +(.*)$", cell.source, re.MULTILINE)
-                found.append(Section(cell.id, title[1] if title else cell.id))
-            found[-1].words += len(re.findall(r"[^\W\d_]{2,}|\d+", cell.source))
-            continue
-        if not found:
-            found.append(Section(cell.id, cell.id))
-        found[-1].lines += sum(bool(line.strip()) for line in cell.source.splitlines())
+        text = cell.cell_type == "markdown"
+        if not found or (text and HEADING.search(cell.source)):
+            title = HEADING.search(cell.source) or re.search(r"^# +(.*)$", cell.source, re.MULTILINE)
+            found.append(Section(cell.id, title[1] if text and title else cell.id))
+        found[-1].cells.append(cell)
+        found[-1].words += guide.words(cell)
+        found[-1].lines += guide.lines(cell)
         found[-1].seconds += seconds.get(cell.id, 0.0)
-        found[-1].exercises += len(checked(cell.source))
+        found[-1].exercises += 0 if text else len(checked(cell.source))
     return found
 
 
 def _measured(chapter):
     """({cell id: seconds}, seconds of the chapter or None) as `medtutor time` has stored them."""
-    path = chapter.notebook.parent / "measured.json"
-    entry = json.loads(path.read_text(encoding="utf-8")).get(chapter.name, {}) if path.exists() else {}
+    entry = guide.measured(chapter.notebook.parent).get(chapter.name, {})
     return entry.get("cells", {}), entry.get("seconds")
 
 
@@ -252,11 +251,22 @@ def edition(chapter, run=False, progress=None):
         seconds = {}
         whole = build.execute(source, chapter.notebook.parent, progress, cells=seconds)
         found = not_green(_said_in(source.notebook))
-    _add_what_only_they_see(source.notebook, exercise_cells(chapter.source), seconds, whole)
+    _add_what_only_they_see(
+        source.notebook, exercise_cells(chapter.source), seconds, whole, lesson_plans(chapter)
+    )
     return source, found
 
 
-def _add_what_only_they_see(notebook, asked, seconds, whole):
+def lesson_plans(chapter):
+    """The chapter's lesson plans as {minutes: markdown}, the shorter first."""
+    from medtutor.course import plans
+
+    found = plans.read(chapter.notebook.parent, chapter.name)
+    place = plans.room(chapter) if found else None
+    return {plan.minutes: plans.text(plan, place) for plan in sorted(found, key=lambda plan: plan.minutes)}
+
+
+def _add_what_only_they_see(notebook, asked, seconds, whole, planned):
     from medtutor import exercises
 
     found = sections(notebook, seconds)
@@ -274,6 +284,7 @@ def _add_what_only_they_see(notebook, asked, seconds, whole):
         cells.append(cell)
         if not place:
             cells.append(_told("timetable", timetable(found, whole)))
+            cells += [_told(f"plan-{minutes}", f"{FOR_YOU} {said}") for minutes, said in planned.items()]
         if cell.id in asked:
             waiting.append(_told(f"about-{cell.id}", about(exercises.find(asked[cell.id]))))
         if waiting and cell.cell_type == "code" and checked(cell.source):
@@ -291,8 +302,6 @@ def _told(name, text):
 
 def ready(root=ROOT):
     """The chapters that chapters.toml calls ready."""
-    from medtutor import guide
-
     notebooks = [each.notebook for each in guide.chapters(Path(root) / "notebooks") if each.notebook]
     return build.chapters(notebooks, root) if notebooks else []
 

@@ -835,6 +835,23 @@ def _checks(cell):
     )
 
 
+@rule
+def lessons_fit_into_their_minutes(notebook):
+    """Its lesson plans (plans.toml) name sections, cells and exercises that exist, and keep to their time."""
+    if not (notebook.path.parent / "plans.toml").exists():
+        return
+    import nbformat
+
+    from medtutor import guide
+    from medtutor.course import plans
+
+    took = guide.measured(notebook.path.parent).get(notebook.path.stem, {})
+    place = plans.Room(nbformat.reads(notebook.text, as_version=4), took)
+    for plan in plans.read(notebook.path.parent, notebook.path.stem):
+        for said in plans.problems(plan, place):
+            yield None, f"plans.toml, {plan.minutes} min: {said}"
+
+
 def main(argv=None):
     """`medtutor lint [PATH…]`: print the problems of each notebook; returns 0 if there are none, else 1."""
     parser = argparse.ArgumentParser(

@@ -167,7 +167,7 @@ It builds and passes the lint as it is. Now, with CONTRIBUTING.md beside you:
   medtutor lint {number}           what the house asks of a chapter
   medtutor spread {number}         once it states a number with ±
   medtutor time {number}           measure it
-When it is done: ready = true in notebooks/chapters.toml, then
+When it is done: two lesson plans in notebooks/plans.toml, ready = true in notebooks/chapters.toml, then
   medtutor build 0, make readme, make test""",
         file=out,
     )

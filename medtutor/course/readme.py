@@ -31,11 +31,15 @@ def main(words=(), root=ROOT):
 
 def table(chapters):
     """The chapters as a markdown table, with links to the notebooks that are there."""
-    lines = ["| chapter | question | needs | data | time, Run All |", "|---|---|---|---|---|"]
+    lines = [
+        "| chapter | question | needs | data | time, Run All | reading, about |",
+        "|---|---|---|---|---|---|",
+    ]
     for each in chapters:
         name = f"{each.number} · {each.title}"
         name = f"[{name}](notebooks/{each.notebook})" if each.notebook else name
-        lines.append(f"| {name} | {each.question} | {each.before} | {each.data} | {each.time} |")
+        cells = name, each.question, each.before, each.data, each.time, each.reading
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

@@ -550,3 +550,63 @@ def test_code_is_no_note(tmp_path):
     chapter = chapter_of(tmp_path, '# %% id="a" tags=["notes"]\n1\n')
     with pytest.raises(BuildError, match='01_tiny.py:1: the tag "notes" is for text'):
         read_source(chapter.source)
+
+
+# Times in the opening
+
+
+def timed(folder, seconds=75.0, text=TINY):
+    """The tiny chapter, measured at 75 s and stored without having been run."""
+    chapter = chapter_of(folder, text)
+    build.remember("01_tiny", [seconds], folder)
+    store_unrun(chapter)
+    return chapter
+
+
+def test_the_opening_says_how_long_a_measured_chapter_runs_and_reads(tmp_path):
+    source = tmp_path / "notebooks" / "source" / "01_tiny.py"
+    before = read_source(chapter_of(tmp_path).source).notebook.cells[0]
+    assert "Time" not in before.source
+    timed(tmp_path)
+    opening = read_source(source).notebook.cells[0]
+    cores = build._cores()
+    assert opening.source == (
+        f"{before.source}\n\n**Time.** All cells together ran for 75 s on {cores} cores when they were "
+        "measured. Reading takes about 5 min, estimated from words and lines of code; exercises come on top."
+    )
+    assert opening.metadata["facts"].split()[:3] == ["1000", "3071", "75"]
+
+
+def test_the_times_are_the_same_whatever_stands_for_an_exercise(tmp_path):
+    lines = '# %% [markdown] id="opening"\n# # One\n\n# %% id="a"\n' + "x = 1\n" * 150
+    chapter = timed(tmp_path, text=lines + '\n# %% id="b"\n# exercise: window\n')
+    texts = [
+        read_source(chapter.source, exercise).notebook.cells[0].source
+        for exercise in (None, "x = {}\n".format)
+    ]
+    assert texts[0] == texts[1] and "about 10 min" in texts[0]
+
+
+def test_new_times_are_put_in_without_running_and_outputs_are_kept(tmp_path):
+    chapter = timed(tmp_path)
+    notebook = nbformat.read(chapter.notebook, as_version=4)
+    notebook.cells[1].execution_count = 7
+    build.store(notebook, chapter.notebook)
+    assert not build.renew_times(chapter)
+    build.remember("01_tiny", [240.0], tmp_path)
+    assert check(tmp_path)[0] == 1
+    assert build.renew_times(chapter)
+    assert check(tmp_path)[0] == 0
+    stored = nbformat.read(chapter.notebook, as_version=4)
+    assert "ran for 4 min" in stored.cells[0].source and stored.cells[1].execution_count == 7
+
+
+def test_new_times_are_refused_where_the_source_says_something_else(tmp_path):
+    chapter = timed(tmp_path)
+    text = chapter.notebook.read_bytes()
+    chapter.source.write_text(TINY.replace("1 / x", "2 / x"), encoding="utf-8")
+    with pytest.raises(
+        BuildError, match="differs from its source in more than its times; run: medtutor build"
+    ):
+        build.renew_times(chapter)
+    assert chapter.notebook.read_bytes() == text

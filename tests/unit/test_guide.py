@@ -32,6 +32,17 @@ def lock_of(folder, *pins):
     return path
 
 
+CELLS = [
+    {
+        "cell_type": "markdown",
+        "metadata": {},
+        "source": ["words " * 500, "more " * 500, f"\n\n{guide.TIMES} All cells"],
+    },
+    {"cell_type": "markdown", "metadata": {"tags": ["notes"]}, "source": "Ask them."},
+    {"cell_type": "code", "metadata": {}, "source": ["x = 1\n", "\n"] * 60},
+]
+
+
 def notebooks(folder, *rows, measured=None, stored=()):
     """A folder of notebooks with a map of chapters; a row is (number, slug, needs, ready)."""
     lines = [
@@ -41,7 +52,7 @@ def notebooks(folder, *rows, measured=None, stored=()):
     ]
     (folder / "chapters.toml").write_text("\n".join(lines), encoding="utf-8")
     for name in stored:
-        (folder / name).write_text("{}", encoding="utf-8")
+        (folder / name).write_text(json.dumps({"cells": CELLS}), encoding="utf-8")
     if measured is not None:
         (folder / "measured.json").write_text(json.dumps(measured), encoding="utf-8")
     return folder
@@ -110,9 +121,9 @@ def test_the_map_gives_each_chapter_its_needs_its_data_and_its_time(tmp_path):
     folder = notebooks(tmp_path, *rows, measured=measured, stored=["01_a.ipynb", "02_b.ipynb"])
     assert repr(medtutor.course_map(folder)).splitlines() == [
         " 1  T1 & co: Q1?",
-        "    needs nothing; D1; 38 s on 2 cores",
+        "    needs nothing; D1; 38 s on 2 cores, about 10 min to read",
         " 2  T2 & co: Q2?",
-        "    needs 1; D2; not measured yet",
+        "    needs 1; D2; not measured yet, about 10 min to read",
         " 3  T3 & co: Q3?",
         "    needs 1, 2; D3; planned",
     ]
@@ -123,7 +134,17 @@ def test_the_map_links_to_notebooks_that_are_there_and_escapes_its_text(tmp_path
     page = medtutor.course_map(folder)._repr_html_()
     assert re.findall('href="(.*?)"', page) == ["01_a.ipynb"]
     assert "T2 &amp; co" in page and "T2 & co" not in page
-    assert page.count('<th scope="row"') == 2 and page.count('<th scope="col"') == 5
+    assert page.count('<th scope="row"') == 2 and page.count('<th scope="col"') == 6
+
+
+def test_reading_counts_words_and_lines_but_neither_notes_nor_what_is_said_of_times():
+    assert guide.reading(CELLS) == 1000 / 200 + 60 / 15
+    assert guide.reading(CELLS[:1]) == guide.reading(CELLS[:2]) == 1000 / 200
+
+
+@pytest.mark.parametrize(("minutes", "said"), [(0.4, 5), (7, 5), (8, 10), (57.4, 55), (58, 60)])
+def test_reading_is_told_to_five_minutes(minutes, said):
+    assert guide.about(minutes) == said
 
 
 def test_chapters_stand_one_step_after_what_they_need(tmp_path):

@@ -151,8 +151,21 @@ def test_an_edition_made_twice_is_the_same(root):
     assert {name: cell.source for name, cell in edition(root)[2].items()} == first
 
 
+def test_it_opens_with_the_lesson_plans_of_its_chapter(root):
+    plan = (
+        '[[plan]]\nchapter = "{}"\nminutes = {}\naim = "See greys."\nleft_out = "Nothing."\n'
+        '[[plan.step]]\nsection = "1.1"\ntalk = 40\nsay = "Look."\nexercises = {{ window = 4 }}\n'
+    )
+    plans = plan.format("01_tiny", 90) + plan.format("01_tiny", 45) + plan.format("02_other", 45)
+    (root / "notebooks" / "plans.toml").write_text(plans, encoding="utf-8")
+    cells = edition(root)[2]
+    assert list(cells)[1:4] == ["teach-timetable", "teach-plan-45", "teach-plan-90"]
+    assert "**Lesson plan, 45 minutes.** See greys." in cells["teach-plan-45"].source
+    assert "| 0 | 1.1 Greys | 40 | `window` 4 |  | Look. |" in cells["teach-plan-45"].source
+
+
 def test_minutes_are_computed_from_words_lines_and_measured_cells(root):
-    measured = {"01_tiny": {"seconds": 200.0, "cells": {"check-window": 120.0}}}
+    measured = {"01_tiny": {"seconds": 200.0, "cores": 2, "cells": {"check-window": 120.0}}}
     (root / "notebooks" / "measured.json").write_text(json.dumps(measured), encoding="utf-8")
     notebook = build.read_source(root / "notebooks/source/01_tiny.py", notes=True).notebook
     opening, first, second = instructor.sections(notebook, measured["01_tiny"]["cells"])

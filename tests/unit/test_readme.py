@@ -5,14 +5,14 @@ from medtutor import guide
 from medtutor.course import readme
 
 ROOT = Path(medtutor.__file__).parents[1]
-ONE = guide.Chapter(1, "One", "Why?", (), "a scan", 38.2, 2, "01_one.ipynb")
+ONE = guide.Chapter(1, "One", "Why?", (), "a scan", 38.2, 2, "01_one.ipynb", 57.4)
 TWO = guide.Chapter(2, "Two", "How?", (1,), "notes", None, None, None)
 
 
 def test_the_table_links_to_chapters_that_are_there():
     assert readme.table([ONE, TWO]).splitlines()[2:] == [
-        "| [1 · One](notebooks/01_one.ipynb) | Why? | nothing | a scan | 38 s on 2 cores |",
-        "| 2 · Two | How? | 1 | notes | planned |",
+        "| [1 · One](notebooks/01_one.ipynb) | Why? | nothing | a scan | 38 s on 2 cores | 55 min |",
+        "| 2 · Two | How? | 1 | notes | planned |  |",
     ]
 
 
@@ -47,7 +47,7 @@ def test_the_readme_names_files_that_exist():
         "environment.yml",
         "CITATION.cff",
         "LICENSE",
-        "notebooks/chapters.toml",
+        "CONTRIBUTING.md",
     ):
         assert name in text and (ROOT / name).exists()
     assert "medtutor\\course\\prepare.py" in text and (ROOT / "medtutor" / "course" / "prepare.py").exists()
