@@ -214,6 +214,17 @@ def test_a_planned_chapter_keeps_the_title_and_question_of_the_map(tmp_path):
         new.new_chapter(1, "edges", title="Another", root=root)
 
 
+@pytest.mark.parametrize(
+    "needs, said", [([], "Python with a little numpy"), ([1], "chapter 1"), ([1, 2], "chapters 1 and 2")]
+)
+def test_the_opening_says_which_chapters_it_needs(tmp_path, needs, said):
+    root = map_of(tmp_path, (4, "shapes"))
+    table = root / "notebooks" / "chapters.toml"
+    table.write_text(table.read_text(encoding="utf-8").replace("needs = []", f"needs = {needs}"), "utf-8")
+    source, *_ = new.new_chapter(4, "shapes", root=root)
+    assert f"**You need** {said}. No network" in source.read_text(encoding="utf-8")
+
+
 def test_an_entry_is_put_in_the_order_of_the_numbers(tmp_path):
     root = map_of(tmp_path, (1, "edges"), (4, "shapes"))
     for number, slug in ((9, "late"), (2, "early")):
