@@ -19,6 +19,7 @@ SUMMARIES = {
     "study": "run long experiments and keep their results; --check finds stale ones",
     "data": "list, fetch and verify the published sets; keep the manifest of shipped files",
     "new": "make the skeleton of a chapter, which builds and passes the lint as it is",
+    "present": "show a chapter as slides in the browser, or in JupyterLab in large letters",
     "instructor": "write a chapter with solutions, usual mistakes, hints, speaker notes and minute marks",
     "plan": "print the lesson plans of chapters, 45 and 90 minutes",
     "grade": "run the exercises of notebooks that were handed in, into a table and a page a student",
@@ -211,6 +212,49 @@ def _new(words, root):
     return new.run_new(options.number, options.slug, options.title, options.question, root)
 
 
+def _present(words, root):
+    parser = _parser(
+        "present",
+        """
+        Show a chapter as slides: one HTML page, made of the stored notebook without running anything, that
+        needs no network. Formulas are drawn by the browser, explorers are live, and ? lists the keys: notes
+        with a timer (N, or S for a window of their own), overview, full screen, dark, print to PDF (P).
+        Which cells are on the slides is said by tags in notebooks/source/NN_slug.py:
+
+          slide        begins a slide            slide-whole   all paragraphs of a text cell
+          slide-on     goes on with it           slide-output  only what a code cell shows
+          fragment     goes on at the next key   slide-code    the code of a picture, too
+          skip         leaves the cell out       slide-reveal  what a cell shows at the next key
+          notes        text for who speaks; minutes=3 beside the tags says how long the slide takes
+
+        Of a text cell a slide shows the heading, the first paragraph, and all formulas, tables and lists up
+        to the next heading; of a cell with a picture or an explorer only that.
+
+        With --live a copy of the chapter opens in JupyterLab, one document, in letters for the last row. Your
+        own settings of JupyterLab are read and not changed, the chapter is not, either; what you typed into
+        the copy last time is kept beside it, in build/present/live.
+        """,
+        """
+        medtutor present 3                        slides of chapter 3, opened in the browser
+        medtutor present 3 --out talk.html --no-browser
+        medtutor present --live 3                 chapter 3 for coding in front of the room
+        """,
+    )
+    parser.add_argument("chapter", metavar="NN", help=CHAPTERS.split(";")[0])
+    parser.add_argument("--live", action="store_true", help="open it in JupyterLab instead")
+    parser.add_argument(
+        "--out", metavar="FILE", help="where to write the slides (default build/present/NN_slug.html)"
+    )
+    parser.add_argument("--no-browser", action="store_true", help="write or serve, and open nothing")
+    parser.add_argument("--port", type=int, metavar="N", help="of JupyterLab, with --live (default 8888)")
+    options = parser.parse_args(words)
+    from medtutor.course import present
+
+    if options.live:
+        return present.run_live(options.chapter, root, not options.no_browser, options.port)
+    return present.run_present(options.chapter, root, options.out, not options.no_browser)
+
+
 def _instructor(words, root):
     parser = _parser(
         "instructor",
@@ -324,5 +368,7 @@ OWN = {
     "new": _new,
     "instructor": _instructor,
     "plan": _plan,
+    "present": _present,
+    "instructor": _instructor,
     "grade": _grade,
 }

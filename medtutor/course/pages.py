@@ -45,6 +45,15 @@ def markdown(text, link=None):
     link  a function from each link's address to the one the page should have, or None for no link;
           default: as it stands. A heading has its text with hyphens for spaces as id, as in JupyterLab.
     """
+    return "".join(made for _, made in blocks(text, link))
+
+
+def blocks(text, link=None):
+    """A text cell block by block, as `markdown` has it -> [(kind, HTML)].
+
+    kind  heading, paragraph, formula (or a paragraph with one on its own line), bullet_list, ordered_list,
+          table, fence, code_block, blockquote, hr, html_block
+    """
     parser = _parser()
     tokens = parser.parse(text)
     _give_headings_ids(tokens)
@@ -52,7 +61,19 @@ def markdown(text, link=None):
         for token in tokens:
             if token.type == "inline":
                 token.children = _relinked(token.children, link)
-    return parser.renderer.render(tokens, parser.options, {})
+    found, start = [], 0
+    for end, token in enumerate(tokens, 1):
+        if token.level == 0 and token.nesting <= 0:
+            block, start = tokens[start:end], end
+            found.append((_kind(block), parser.renderer.render(block, parser.options, {})))
+    return found
+
+
+def _kind(block):
+    inside = {child.type for token in block for child in token.children or ()}
+    if block[0].type == "math_block" or "math_inline_double" in inside:
+        return "formula"
+    return block[0].type.removesuffix("_open")
 
 
 @cache
@@ -69,7 +90,7 @@ def _parser():
 
 
 def _own_line(_, tokens, at, *__):
-    return f'<span class="formula" tabindex="0">{formula(tokens[at].content.strip(), display=True)}</span>'
+    return f'<span class="formula">{formula(tokens[at].content.strip(), display=True)}</span>'
 
 
 def _fenced(text, language, _):
