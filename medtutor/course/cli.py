@@ -366,9 +366,8 @@ OWN = {
     "time": _time,
     "faults": _faults,
     "new": _new,
-    "instructor": _instructor,
-    "plan": _plan,
     "present": _present,
     "instructor": _instructor,
+    "plan": _plan,
     "grade": _grade,
 }

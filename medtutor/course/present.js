@@ -6,6 +6,7 @@
   const stills = slides.map((slide) => slide.innerHTML); // before an explorer comes to life
   const titles = slides.map((slide) => find("h1, h2", slide).textContent);
   const deck = find(".deck"), panel = find(".panel"), root = document.documentElement;
+  const LARGE = 1.3; // an explorer's letters of 14 pixels become 18
   let at = 0, step = 0, speaker = null;
   const timer = { since: 0, kept: 0 }; // milliseconds; since: 0 while it stands still
 
@@ -26,6 +27,7 @@
     find(".bar-number").textContent = `${at + 1} / ${slides.length}`;
     find(".bar-progress").style.width = `${(100 * (at + 1)) / slides.length}%`;
     history.replaceState(null, "", `#${slides[at].dataset.name}${step ? `.${step}` : ""}`);
+    showLarger();
     tellNotes();
   }
 
@@ -155,16 +157,34 @@
     find("[aria-current]", list).focus();
   }
 
+  /* Explorers fit a slide in small letters; in large ones they are scrolled. */
+  function larger() {
+    const slide = slides[at];
+    if (!find(".mdx", slide)) return;
+    const large = slide.classList.toggle("larger");
+    for (const explorer of slide.querySelectorAll(".mdx")) {
+      if (large) explorer.dataset.fitted = explorer.style.zoom;
+      explorer.style.zoom = large ? LARGE : explorer.dataset.fitted;
+    }
+    showLarger();
+  }
+
+  function showLarger() {
+    const button = find("[data-does=larger]");
+    button.disabled = !find(".mdx-still, .mdx", slides[at]);
+    button.setAttribute("aria-pressed", slides[at].classList.contains("larger"));
+  }
+
   const black = () => (find(".black").hidden = !find(".black").hidden);
   const full = () => (document.fullscreenElement ? document.exitFullscreen() : root.requestFullscreen());
   const help = () => find("dialog.help").showModal();
   const leave = () => document.activeElement.blur();
 
-  const DOES = { next, back, notes, overview, help, pause, zero };
+  const DOES = { next, back, notes, overview, help, pause, zero, larger };
   const KEYS = {
     ArrowRight: next, ArrowDown: next, PageDown: next, ArrowLeft: back, ArrowUp: back, PageUp: back,
     Home: () => goTo(0), End: () => goTo(slides.length - 1), Escape: leave,
-    o: overview, n: notes, s: openSpeaker, f: full, d: dark, b: black, ".": black, p: () => print(), "?": help,
+    o: overview, n: notes, s: openSpeaker, f: full, d: dark, b: black, ".": black, z: larger, p: () => print(), "?": help,
   };
 
   function onKey(event) {

@@ -51,6 +51,7 @@ KEYS = (
     ("D", "dark or light"),
     ("B", "black screen, and back"),
     ("P", "print, or save as PDF"),
+    ("Z", "an explorer in large letters, to be scrolled, and back"),
     ("Tab", "into an explorer; Escape leaves it"),
     ("?", "this help"),
 )
@@ -94,8 +95,9 @@ def slides(cells):
                 found[-1].notes += [part for _, part in made]
                 found[-1].minutes += cell.metadata.get("minutes", 0)
             continue
-        if made and made[0][0] == "heading":
-            heading = _inside(made[0][1])
+        headings = _leading(made)
+        if headings:
+            heading = " · ".join(_inside(block) for block in headings)
         if BEGINS in tags:
             found.append(Slide(cell.id, heading))
         if tags:
@@ -103,11 +105,17 @@ def slides(cells):
                 raise BuildError(
                     f"cell {cell.id!r} goes on with a slide, and none has begun; tag it {BEGINS!r}"
                 )
-            _add(cell, tags, made, found[-1])
-        for kind, block in made:
+            _add(cell, tags, made[len(headings) :], found[-1])
+        for kind, block in made[len(headings) :]:
             if kind == "heading":
                 heading = _inside(block)
     return found
+
+
+def _leading(made):
+    """The headings with which a text cell begins."""
+    kinds = [kind for kind, _ in made] + [""]
+    return [block for _, block in made[: next(n for n, kind in enumerate(kinds) if kind != "heading")]]
 
 
 def _checked_tags(cell):
@@ -158,13 +166,11 @@ def _add(cell, tags, made, slide):
 
 
 def _shown_blocks(made, whole):
-    """(what a slide shows of a text cell, the paragraphs that it leaves out), without headings."""
+    """(what a slide shows of the blocks below a heading, the paragraphs that it leaves out)."""
     kept, rest, paragraphs = [], [], 0
-    for place, (kind, block) in enumerate(made):
+    for kind, block in made:
         if kind == "heading":
-            if place:
-                break
-            continue
+            break
         paragraphs += kind == "paragraph"
         (kept if whole or kind != "paragraph" or paragraphs == 1 else rest).append(block)
     return kept, rest

@@ -6,7 +6,7 @@
 #     name: python3
 # ---
 
-# %% [markdown] id="opening"
+# %% [markdown] id="opening" tags=["slide"]
 # # 1 · Convolution: what a small kernel sees in a scan
 #
 # A surgeon wants to put a screw into a vertebra and asks one question of the CT: **where does the bone end?**
@@ -22,7 +22,7 @@
 #
 # **In a hurry?** Sections 1.2, 1.5, 1.7 and 1.16 carry the rest of the course.
 
-# %% id="first-look"
+# %% id="first-look" tags=["slide-on"]
 import numpy as np
 
 from medtutor import result
@@ -37,11 +37,11 @@ show_images(
     "below."
 )
 
-# %% [markdown] id="opening-notes" tags=["notes"]
+# %% [markdown] id="opening-notes" tags=["notes"] minutes=3
 # Show the picture for a minute before a word about convolution. Ask where the screw may go, and what they look at
 # to decide. Most say: the edge. That is the chapter.
 
-# %% [markdown] id="hounsfield" facts="1000 0 −1000"
+# %% [markdown] id="hounsfield" tags=["slide"] facts="1000 0 −1000"
 # ## 1.1 The numbers in a CT
 #
 # A CT stores whole numbers. Two entries of the DICOM header turn them into **Hounsfield units** (HU), the scale on
@@ -52,7 +52,7 @@ show_images(
 # Forget the intercept and every threshold in the clinic's protocol is wrong by the same large amount. So we read one
 # pixel by hand and compare.
 
-# %% id="read-dicom"
+# %% id="read-dicom" tags=["slide-on", "slide-reveal"]
 from pydicom import dcmread
 from pydicom.data import get_testdata_file
 
@@ -64,7 +64,11 @@ hounsfield = slope * stored + intercept
 print(f"stored {stored}, slope {slope:g}, intercept {intercept:g}: {hounsfield:.0f} HU")
 print(f"the course's loader says {ct.values[30, 50]:.0f} HU")
 
-# %% [markdown] id="windows" facts="300 1000 0.25"
+# %% [markdown] id="hounsfield-notes" tags=["notes"] minutes=2
+# Ask what the number of a pixel could mean before the formula. Stumbling point: the intercept is forgotten, and
+# everything still looks like a scan.
+
+# %% [markdown] id="windows" tags=["slide"] facts="300 1000 0.25"
 # A screen shows some 250 greys, the scan has thousands of levels. Radiologists therefore look through a **window**:
 # a *level* $L$ in the middle and a *width* $W$. All that lies below the window is black, all above it white:
 #
@@ -94,7 +98,7 @@ check(window)  # stuck? hint("window"), later solution("window")
 # %% [markdown] id="windows-shown"
 # The same slice through the three windows. matplotlib's `vmin` and `vmax` are the two edges of the window.
 
-# %% id="show-windows"
+# %% id="show-windows" tags=["slide-on"]
 from medtutor.plot import show_windows
 
 show_windows(
@@ -104,19 +108,26 @@ show_windows(
     "cortex remain bright."
 )
 
-# %% [markdown] id="patch-by-hand"
+# %% [markdown] id="windows-notes" tags=["notes"] minutes=3
+# Cover the titles and ask which organ each window is for. One slice, three pictures: what a reader sees is a choice.
+
+# %% [markdown] id="patch-by-hand" tags=["slide"]
 # ## 1.2 A patch times a kernel
 #
 # Take three rows and three columns at the border of the vertebra. To their left is soft tissue, to their right bone.
 # Lay a **kernel** $w$ of the same size over them, multiply what lies on top of each other, and add up.
 
-# %% id="sobel-by-hand"
+# %% id="sobel-by-hand" tags=["slide-on", "slide-reveal"]
 sobel = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])
 patch = ct.values[29:32, 41:44].astype(int)
 print("patch x\n", patch, "\n\nproducts w · x\n", sobel * patch)
 print("\nsum", (sobel * patch).sum())
 
-# %% [markdown] id="patch-meaning"
+# %% [markdown] id="patch-notes" tags=["notes"] minutes=4
+# Let them add up one column by hand before the key. Ask for the sum on an even patch, and why the weights add up to
+# nothing.
+
+# %% [markdown] id="patch-meaning" tags=["slide", "slide-whole"]
 # A large positive sum: the right column is much brighter than the left one. On an even patch the sum would be zero,
 # since the nine weights of this **Sobel kernel** add up to nothing. Do it at every place where the kernel fits and you
 # have an image of left-to-right changes:
@@ -128,12 +139,16 @@ print("\nsum", (sobel * patch).sum())
 # **Which kernel makes the upper edge of the vertebra light up, and not its sides?** Move over the output with the
 # pointer, or with Tab and the arrow keys, and read the sum. Then change the kernel.
 
-# %% id="explore"
+# %% [markdown] id="formula-notes" tags=["notes"] minutes=2
+# Read the formula aloud, one index a finger: i and j move the patch, m and n move inside it. The question in bold
+# belongs to the next slide.
+
+# %% id="explore" tags=["slide"]
 from medtutor.explore import explore_convolution
 
 explore_convolution()
 
-# %% [markdown] id="explore-notes" tags=["notes"]
+# %% [markdown] id="explore-notes" tags=["notes"] minutes=6
 # Let everybody answer the question on the page before you touch anything. The usual guess is that the kernel with
 # the largest numbers wins. Then turn the Sobel kernel on its side and read one sum aloud, at the rim and on even bone.
 
@@ -148,12 +163,12 @@ explore_convolution()
 # %% id="check-correlate"
 check(correlate)  # stuck? hint("correlate"), later solution("correlate")
 
-# %% [markdown] id="correlate-ours"
+# %% [markdown] id="correlate-ours" tags=["slide"]
 # Here is ours, in the letters of the formula. From now on everybody uses this one, so that the numbers below are the
 # same whether you have solved the exercise or not.
 
 
-# %% id="correlate"
+# %% id="correlate" tags=["slide-on"]
 def correlate(x, w, b=0.0):
     """Cross-correlation: y[i, j] = sum over m, n of w[m, n] * x[i + m, j + n], plus b.
 
@@ -166,10 +181,14 @@ def correlate(x, w, b=0.0):
     return y
 
 
-# %% id="correlate-small"
+# %% id="correlate-small" tags=["fragment"]
 x = np.array([[1, 2, 0, 1], [0, 1, 3, 1], [2, 1, 0, 0], [1, 0, 1, 2]])
 w = np.array([[1, 0], [-1, 2]])
 correlate(x, w)
+
+# %% [markdown] id="correlate-notes" tags=["notes"] minutes=4
+# The exercise comes before this slide, ten minutes. Then read the code beside the formula, letter by letter; ask
+# which line would change for a colour image.
 
 # %% [markdown] id="correlate-check"
 # The first number is the 3 of the hand calculation. And against a library that knows nothing of us:
@@ -180,13 +199,13 @@ from scipy import signal
 by_scipy = signal.correlate2d(ct.values, sobel, mode="valid")
 np.allclose(correlate(ct.values, sobel), by_scipy)
 
-# %% [markdown] id="edges"
+# %% [markdown] id="edges" tags=["slide"]
 # ## 1.3 Edges: where does the bone end?
 #
 # The Sobel kernel answers to changes from left to right, its transpose to changes from top to bottom. Violet is a
 # step up, orange a step down, white no change.
 
-# %% id="show-edges"
+# %% id="show-edges" tags=["slide-on"]
 across, down = correlate(ct.values, sobel), correlate(ct.values, sobel.T)
 show_images(
     [across, down], ["left to right", "top to bottom"], signed=True, size=3.6,
@@ -194,6 +213,10 @@ show_images(
     "lungs are lined, violet on one side and orange on the other. Top to bottom: "
     "their upper and lower borders are lined."
 )
+
+# %% [markdown] id="sobel-notes" tags=["notes"] minutes=2
+# Ask which of the two answers the surgeon's question. Violet and orange are signs, not tissues; somebody always reads
+# them as tissue.
 
 # %% [markdown] id="exercise-edges-question"
 # The two are the components of one vector, the gradient; its length $\sqrt{a^2 + d^2}$ is the **edge strength**, the
@@ -207,12 +230,12 @@ show_images(
 # %% id="check-edges"
 check(edge_strength)  # stuck? hint("edge_strength"), later solution("edge_strength")
 
-# %% [markdown] id="edges-baseline"
+# %% [markdown] id="edges-baseline" tags=["slide"]
 # Is the answer any good? We need a truth and a **baseline**. Let the outline of all that is denser than 200 HU stand
 # for the bone's border, and count how much of the strongest five per cent of edges falls on it. A filter that guessed
 # would get the outline's share of the image.
 
-# %% id="edges-measured"
+# %% id="edges-measured" tags=["slide-on", "slide-output"]
 from scipy.ndimage import binary_dilation, binary_erosion
 
 
@@ -229,7 +252,7 @@ result("strongest edges on the bone's outline", on_bone, unit="%", within=0.5)
 result("the same by guessing", 100 * bone.mean(), unit="%", within=0.1)
 result("strongest edges on the lung's outline", on_lung, unit="%", within=0.5)
 
-# %% id="show-strength"
+# %% id="show-strength" tags=["slide-on"]
 show_images(
     [strength / strength.max(), strongest, bone],
     ["edge strength", "strongest 5 %", "outline of bone"], size=3,
@@ -238,16 +261,16 @@ show_images(
     "bone's outline is not among them."
 )
 
-# %% [markdown] id="edges-meaning"
+# %% [markdown] id="edges-meaning" tags=["fragment"]
 # Four times better than guessing, and still the wrong tool: it finds more of the *lung's* border than of the bone's.
 # The filter sees edges, not bones, and the step from air to tissue is simply the larger one. Which edges matter has
 # to be **learned from examples**. That is what the next chapters are about.
 
-# %% [markdown] id="edges-notes" tags=["notes"]
+# %% [markdown] id="edges-notes" tags=["notes"] minutes=4
 # The turning point; leave a silence here. Ask what would have to be different for the filter to prefer bone. Somebody
 # will say: show it some. Come back to this sentence when chapter 2 begins.
 
-# %% [markdown] id="flip"
+# %% [markdown] id="flip" tags=["slide"]
 # ## 1.4 Correlation and convolution
 #
 # Mathematicians call something slightly different a **convolution**: the kernel is turned by half a circle first.
@@ -258,7 +281,7 @@ show_images(
 # as it is. That is why physicists say that an imaging system *convolves* the object with its blur.
 
 
-# %% id="impulse"
+# %% id="impulse" tags=["slide-on", "slide-reveal"]
 def convolve(x, w):
     return correlate(x, w[::-1, ::-1])
 
@@ -268,6 +291,10 @@ dot[2, 2] = 1
 w = np.arange(1, 10).reshape(3, 3)
 print("correlation\n", correlate(dot, w), "\nconvolution\n", convolve(dot, w))
 
+# %% [markdown] id="flip-notes" tags=["notes"] minutes=3
+# Ask for both outputs before the key. Stumbling point: in a symmetric kernel nobody notices, so use the digits 1 to
+# 9.
+
 # %% id="convolve-scipy"
 np.allclose(convolve(ct.values, w), signal.convolve2d(ct.values, w, mode="valid"))
 
@@ -276,7 +303,7 @@ np.allclose(convolve(ct.values, w), signal.convolve2d(ct.values, w, mode="valid"
 # learns the kernel, and would learn the turned one as well. It does make a difference when you carry a kernel from a
 # physics book into code: a Sobel kernel turned around changes every sign.
 
-# %% [markdown] id="sizes" facts="7 3 5"
+# %% [markdown] id="sizes" tags=["slide"] facts="7 3 5"
 # ## 1.5 Padding, stride and dilation
 #
 # Three switches decide where the kernel is laid. **Padding** $p$ adds a frame of zeros, so that the border pixels get
@@ -332,7 +359,7 @@ def conv2d(x, w, b=0.0, stride=1, padding=0, dilation=1):
     return y
 
 
-# %% id="conv2d-shapes"
+# %% id="conv2d-shapes" tags=["slide-on", "slide-reveal"]
 outputs = {
     "plain": conv2d(ct.values, sobel),
     "padding 1": conv2d(ct.values, sobel, padding=1),
@@ -341,7 +368,11 @@ outputs = {
 }
 {name: y.shape for name, y in outputs.items()}
 
-# %% id="show-settings"
+# %% [markdown] id="sizes-notes" tags=["notes"] minutes=4
+# Let them predict the four shapes with the size formula. Most forget that dilation makes the kernel longer, not
+# heavier.
+
+# %% id="show-settings" tags=["slide"]
 show_images(
     outputs.values(), outputs, signed=True, size=2.5, cols=4,
     alt="Sobel response of the CT in four settings. With padding the frame of the "
@@ -349,14 +380,14 @@ show_images(
     "the edges are thick and doubled."
 )
 
-# %% [markdown] id="padding-warning"
+# %% [markdown] id="padding-warning" tags=["slide-on"]
 # Look at the frame of the padded panel: a **false edge** all around the picture. We padded with zeros, and zero HU is
 # water, while the patient goes on beyond the frame as muscle or as air. Padding is harmless only where zero means
 # "nothing special": after the values have been normalised.
 #
 # Not every setting is possible. **Find one in the explorer below that leaves nothing to compute**, and read the reason.
 
-# %% [markdown] id="padding-notes" tags=["notes"]
+# %% [markdown] id="padding-notes" tags=["notes"] minutes=2
 # Ask what lies outside the frame of this patient. Nobody says water. Then ask what zero means once the values have
 # been normalised.
 
@@ -401,7 +432,7 @@ print("same shape", same.shape == around.shape)
 print("equal to padding 1:", np.allclose(same, around, atol=0.01))
 print("equal to a row below, a column at the right:", np.allclose(same, below, atol=0.01))
 
-# %% [markdown] id="channels"
+# %% [markdown] id="channels" tags=["slide"]
 # ## 1.7 Channels and filters
 #
 # A colour image has three numbers a pixel, a feature map in a network may have hundreds. A **filter** then has a kernel
@@ -413,7 +444,7 @@ print("equal to a row below, a column at the right:", np.allclose(same, below, a
 # 3·1 + 1·0 − 2·1 + 5 = 6.
 
 
-# %% id="conv-layer"
+# %% id="conv-layer" tags=["slide-on"]
 def conv_layer(x, w, b):
     """A layer: y[i, j, f] = sum over m, n, c of w[m, n, c, f] * x[i+m, j+n, c], plus b[f].
 
@@ -426,9 +457,13 @@ def conv_layer(x, w, b):
     return y
 
 
-# %% id="conv-layer-by-hand"
+# %% id="conv-layer-by-hand" tags=["slide-on", "slide-reveal"]
 pixel, weights, bias = np.array([3, 1, 2]), np.array([1, 0, -1]), np.array([5])
 conv_layer(pixel.reshape(1, 1, 3), weights.reshape(1, 1, 3, 1), bias)
+
+# %% [markdown] id="channels-notes" tags=["notes"] minutes=3
+# Do the pixel on the board. Ask how many kernels a layer with 3 channels in and 16 filters has: 48, and nobody says
+# it at once.
 
 # %% [markdown] id="stains" facts="2001"
 # ### A kernel of one pixel that a pathologist uses
@@ -475,16 +510,20 @@ y = conv_layer(x, w, b)
 result("probe, one output of the layer", y[2, 3, 1], within=0.001)
 np.allclose(layer(x[None])[0], y, atol=1e-4)
 
-# %% [markdown] id="weights"
+# %% [markdown] id="weights" tags=["slide"]
 # ### Why not a dense layer?
 #
 # A kernel is used at every place, so its weights are **shared**. A dense layer has a weight for every pair of an input
 # and an output number. For a colour image of 64 by 64 pixels and 16 filters of three by three:
 
-# %% id="count-weights"
+# %% id="count-weights" tags=["slide-on", "slide-reveal"]
 in_numbers, out_numbers = 64 * 64 * 3, 62 * 62 * 16
 result("weights, convolution", (3 * 3 * 3 + 1) * 16)
 result("weights, dense layer", (in_numbers + 1) * out_numbers)
+
+# %% [markdown] id="weights-notes" tags=["notes"] minutes=2
+# Ask for a guess of the second number as a power of ten. Then ask where sharing is wrong: a chest has its heart at
+# one side.
 
 # %% [markdown] id="exercise-weights-question"
 # Hundreds of weights against hundreds of millions, for the same outputs. Sharing says: *an edge is an edge wherever it
@@ -498,7 +537,7 @@ result("weights, dense layer", (in_numbers + 1) * out_numbers)
 # %% id="check-weights"
 check(count_weights)  # stuck? hint("count_weights"), later solution("count_weights")
 
-# %% [markdown] id="filters"
+# %% [markdown] id="filters" tags=["slide"]
 # ## 1.8 Blur and sharpen: what a filter does to noise
 #
 # | kernel | sum | what it does |
@@ -516,7 +555,7 @@ sharpen = np.array([[0, 0, 0], [0, 1, 0], [0, 0, 0]]) - laplace
 kernels = {"as scanned": np.ones((1, 1)), "box": box, "Gaussian": gauss, "sharpen": sharpen}
 filtered = {name: conv2d(ct.values, w, padding=len(w) // 2) for name, w in kernels.items()}
 
-# %% id="show-filters"
+# %% id="show-filters" tags=["slide-on"]
 crop = {name: image[0:64, 48:112] for name, image in filtered.items()}
 show_images(
     crop.values(), crop, vmin=-150, vmax=350, size=2.5, cols=4,
@@ -525,11 +564,14 @@ show_images(
     "grain in the aorta much stronger."
 )
 
-# %% [markdown] id="noise"
+# %% [markdown] id="filters-notes" tags=["notes"] minutes=2
+# Cover the titles and ask which panel was sharpened. Ask what the grain in it is: noise, made louder.
+
+# %% [markdown] id="noise" tags=["slide"]
 # Inside the aorta the blood has one density; what varies there is mostly noise. If the noise of neighbouring pixels
 # were independent, a kernel would multiply its standard deviation by $\sqrt{\sum w^2}$.
 
-# %% id="noise-measured"
+# %% id="noise-measured" tags=["slide-on", "slide-reveal"]
 aorta = (slice(2, 12), slice(90, 104))
 noise = filtered["as scanned"][aorta].std()
 for name in ("box", "Gaussian", "sharpen"):
@@ -537,12 +579,12 @@ for name in ("box", "Gaussian", "sharpen"):
     result(f"{name}, if independent", expected, unit="HU", within=0.1)
     result(f"{name}, measured", filtered[name][aorta].std(), unit="HU", within=0.1)
 
-# %% [markdown] id="noise-meaning"
+# %% [markdown] id="noise-meaning" tags=["fragment"]
 # The box takes away far less than promised, and sharpening adds less than feared: neighbouring pixels of a CT are *not*
 # independent, because the reconstruction has blurred them already. A network that is trained on independent noise
 # learns the wrong scanner.
 
-# %% [markdown] id="noise-notes" tags=["notes"]
+# %% [markdown] id="noise-notes" tags=["notes"] minutes=3
 # Before the last sentence, ask why the promise failed. If nobody finds it, ask how a scanner makes an image from its
 # measurements.
 
@@ -605,7 +647,7 @@ for name, w in {"Sobel": sobel, "Gaussian": gauss, "Laplacian": laplace}.items()
 # %% id="check-separate"
 check(separate)  # stuck? hint("separate"), later solution("separate")
 
-# %% [markdown] id="equivariance"
+# %% [markdown] id="equivariance" tags=["slide"]
 # ## 1.10 Shifts: what stays true, and where padding breaks it
 #
 # Shift the patient, then filter; or filter, then shift: the same picture. This is **equivariance**, the deeper reason
@@ -630,7 +672,7 @@ def breaks(pad):
 result("pixels that break it, padded around a circle", int(breaks("wrap").sum()))
 result("pixels that break it, padded with zeros", int(breaks("constant").sum()))
 
-# %% id="show-equivariance"
+# %% id="show-equivariance" tags=["slide-on"]
 show_images(
     [breaks("wrap"), breaks("constant")], ["around a circle", "zeros"], size=2.4,
     vmin=0, vmax=1,
@@ -638,6 +680,10 @@ show_images(
     "circle: nowhere. Padded with zeros: thin lines along the old and the new "
     "frame of the image."
 )
+
+# %% [markdown] id="equivariance-notes" tags=["notes"] minutes=3
+# Ask where the two will differ before you show it. Then ask what a net could do with a mark of the frame: learn where
+# tumours lie in this hospital's images.
 
 # %% [markdown] id="equivariance-meaning"
 # Zeros mark the frame. A deep network can read from that mark *where* in the image it is (Islam, Jia and Bruce, 2020);
@@ -685,7 +731,7 @@ before, after = change(strength, moved), change(pooled(strength), pooled(moved))
 result("change by a shift of one pixel, full size", before, unit="%", within=0.1)
 result("the same after max pooling", after, unit="%", within=0.1)
 
-# %% [markdown] id="receptive" facts="1 2 3 5"
+# %% [markdown] id="receptive" tags=["slide"] facts="1 2 3 5"
 # ## 1.12 The receptive field
 #
 # How much of the scan can one output pixel see? Each layer adds its kernel's reach, in steps as long as all strides
@@ -708,7 +754,7 @@ check(receptive_field)  # stuck? hint("receptive_field"), later solution(…)
 # output. All kernels are ones, so nothing can cancel.
 
 
-# %% id="receptive-measured"
+# %% id="receptive-measured" tags=["slide-on", "slide-reveal"]
 def three_layers(x):
     for stride in (1, 2, 1):
         x = conv2d(x, np.ones((3, 3)), stride=stride)
@@ -721,6 +767,10 @@ for i, j in np.ndindex(seen.shape):
     poke[i, j] = 1
     seen[i, j] = three_layers(poke)[1, 1] != 0
 result("rows that the middle output sees", int(seen.any(axis=1).sum()))
+
+# %% [markdown] id="receptive-notes" tags=["notes"] minutes=3
+# Count three layers by hand, then the measurement. Stumbling point: a stride counts for the layers after it, not for
+# its own.
 
 # %% [markdown] id="ecg" facts="1"
 # ## 1.13 One dimension: an ECG
@@ -802,7 +852,7 @@ result("share of the time called steep", 100 * by_slope(lead).mean(), unit="%", 
 # On this clean recording the simple threshold is just as good, so there is no reason for more. Now a bad electrode.
 # **The wander and the noise below are simulated**; the heart is still the real one.
 
-# %% id="rpeaks-noisy"
+# %% id="rpeaks-noisy" tags=["slide", "slide-reveal"]
 time = np.arange(len(lead)) * step
 noise = np.random.default_rng(0).normal(size=len(lead))
 bad = lead + 1.0 * np.sin(2 * np.pi * 0.25 * time) + 0.1 * noise
@@ -822,7 +872,7 @@ peaks = summits(bad, begins(by_slope(bad)))
 truth = summits(lead, begins(by_height(lead)))
 result("farthest from a peak of the clean recording", int(abs(peaks - truth).max()), unit="ms")
 
-# %% id="show-beats"
+# %% id="show-beats" tags=["slide-on"]
 show_signal(
     [bad, lead],
     ["bad electrode (wander and noise simulated)", "as recorded, with the beats found above"],
@@ -831,6 +881,10 @@ show_signal(
     "height would cross it hundreds of times. Below, the clean recording: each of its "
     "ten R peaks carries a mark, found from the bad one."
 )
+
+# %% [markdown] id="ecg-notes" tags=["notes"] minutes=3
+# Ask for the threshold that finds the beats in the upper curve: there is none. What makes a beat a beat is its
+# steepness, and that is a kernel again.
 
 # %% [markdown] id="heart-rate" facts="1000"
 # The time from peak to peak gives the heart rate. How sure is it? Draw the beats again with replacement, 1000 times,
@@ -849,7 +903,7 @@ result("upper end of its 95 % interval", high, unit="/min", within=0.3)
 # known. It says nothing about other patients, and nothing about how the method does with extra beats, which have other
 # slopes.
 
-# %% [markdown] id="transposed"
+# %% [markdown] id="transposed" tags=["slide"]
 # ## 1.14 Transposed convolution, and the checkerboard
 #
 # Networks that draw an image (a mask in chapter 3, a whole scan in chapter 4) must go from small to large. The
@@ -908,7 +962,7 @@ fours = transposed_conv2d(np.ones((6, 6)), np.ones((4, 4)), stride=2)
 print("kernel 3, copies inside:", np.unique(threes[2:-2, 2:-2]))
 print("kernel 4, copies inside:", np.unique(fours[2:-2, 2:-2]))
 
-# %% id="show-checkerboard"
+# %% id="show-checkerboard" tags=["slide-on"]
 show_images(
     [threes, fours], ["kernel 3, stride 2", "kernel 4, stride 2"], size=2.6, vmin=0,
     vmax=4,
@@ -917,11 +971,15 @@ show_images(
     "the frame."
 )
 
+# %% [markdown] id="checkerboard-notes" tags=["notes"] minutes=3
+# Let them paint two pixels with a kernel of three, two apart, on squared paper. Ask what a radiologist would call the
+# pattern in a generated scan: texture.
+
 # %% [markdown] id="checkerboard-meaning"
 # This **checkerboard** appears in generated scans (Odena, Dumoulin and Olah, 2016), where it may pass for texture. Two
 # cures: a kernel whose size the stride divides, or enlarge first and convolve afterwards.
 
-# %% [markdown] id="gradient"
+# %% [markdown] id="gradient" tags=["slide"]
 # ## 1.15 The gradient of a convolution
 #
 # To learn a kernel we need to know how the loss $L$ changes with each weight. Each $w_{mn}$ touches every output:
@@ -945,7 +1003,7 @@ check(gradient_w)  # stuck? hint("gradient_w"), later solution("gradient_w")
 # its gradient back. The transposed convolution again.
 
 
-# %% id="gradients"
+# %% id="gradients" tags=["slide-on"]
 def gradients(x, w, dy):
     """Gradients of a loss through y = correlate(x, w, b), given dy = dL/dy.
 
@@ -956,6 +1014,9 @@ def gradients(x, w, dy):
     """
     return transposed_conv2d(dy, w), correlate(x, dy), dy.sum()
 
+# %% [markdown] id="gradient-notes" tags=["notes"] minutes=4
+# Ask which outputs a single weight has touched: all. Then the formula is the first one again, with the gradient as
+# the kernel. Backwards to the input is painting.
 
 # %% [markdown] id="gradient-numeric"
 # Two independent checks. The first believes nobody: move one weight a little and see how the loss moves. The second is
@@ -991,7 +1052,7 @@ by_tape = tape.gradient(half_square, [x_tf, w_tf, b_tf])
     for ours, theirs in zip((dx, dw, db), by_tape, strict=True)
 ]
 
-# %% [markdown] id="learn"
+# %% [markdown] id="learn" tags=["slide"]
 # ## 1.16 Learning a kernel back from examples
 #
 # We hide the Sobel kernel and keep only its output for our CT. Can the nine numbers be found again? The examples are
@@ -1031,22 +1092,22 @@ def learn(x, target, rate=0.1, steps=200):
 
 w_ct, losses_ct = learn(x, target)
 
-# %% id="learn-result"
+# %% id="learn-result" tags=["slide-on", "slide-output", "slide-reveal"]
 left = 100 * losses_ct[-1] / losses_ct[0]
 result("share of the loss that is left", left, unit="%", within=0.01, at_most=1)
 result("largest error of a weight", np.abs(w_ct - sobel).max(), within=0.01)
 result("middle row over upper row (Sobel: 2)", w_ct[1, 2] / w_ct[0, 2], within=0.01)
 
-# %% [markdown] id="learn-notes" tags=["notes"]
+# %% [markdown] id="learn-notes" tags=["notes"] minutes=4
 # Take a vote before anybody reads on: a fault in the code, too few steps, or the image? Write the counts on the board and
 # leave them there.
 
-# %% [markdown] id="learn-puzzle"
+# %% [markdown] id="learn-puzzle" tags=["fragment"]
 # The loss is all but gone, and **the kernel is still wrong**: the middle row should weigh twice as much as the upper
 # one, and does not. More steps help only slowly. The fault is not in the code. Give the same code an image in which neighbours
 # have nothing to do with each other:
 
-# %% id="learn-noise"
+# %% id="learn-noise" tags=["slide", "slide-output"]
 static = rng.normal(size=(128, 128))
 w_noise, losses_noise = learn(static, shifted_sums(static, sobel))
 print("descent on random pixels finds it:", np.allclose(w_noise, sobel, atol=1e-3))
@@ -1058,7 +1119,10 @@ show_images(
     "Sobel."
 )
 
-# %% id="learn-curves"
+# %% [markdown] id="puzzle-notes" tags=["notes"] minutes=3
+# Go back to the votes on the board. Same code, other image, and it works: the fault was in the data.
+
+# %% id="learn-curves" tags=["slide"]
 from medtutor.plot import show_curves
 
 curves = {"CT": losses_ct / losses_ct[0], "random pixels": losses_noise / losses_noise[0] + 1e-9}
@@ -1070,11 +1134,14 @@ show_curves(
     "crawls."
 )
 
-# %% [markdown] id="learn-meaning"
+# %% [markdown] id="learn-meaning" tags=["slide-on"]
 # In a scan neighbouring pixels are almost equal, so many kernels give almost the same output, and the examples hardly
 # tell them apart. How hardly is a number, the **condition number** of the patches: steepest over flattest direction of
 # the loss.
 
+# %% [markdown] id="condition-notes" tags=["notes"] minutes=2
+# Ask what else in medicine is so alike that data cannot tell it apart: two findings that always come together, for
+# instance.
 
 # %% id="learn-condition"
 def condition(image):
@@ -1228,7 +1295,7 @@ with TemporaryDirectory() as folder:
 # - The bad electrode was simulated: a sine and independent noise. Real artefacts are worse.
 # - None of the filters may be used to find or to rule out disease.
 
-# %% [markdown] id="summary"
+# %% [markdown] id="summary" tags=["slide"]
 # ## Summary
 #
 # - A convolution layer is one small sum, repeated everywhere with the same weights; libraries compute the correlation.
@@ -1237,6 +1304,10 @@ with TemporaryDirectory() as folder:
 # - Shared weights give equivariance to shifts. Padding breaks it at the frame, strides between the pixels.
 # - Transposed convolution, the gradient of the input, and "painting" are one thing.
 # - A filter finds edges, not bones. Learning chooses the filters, and can only choose what the data tell apart.
+
+# %% [markdown] id="summary-notes" tags=["notes"] minutes=3
+# Let them close the laptop and say one sentence each to a neighbour. Come back to the opening picture: where does the
+# bone end?
 
 # %% [markdown] id="references" facts="2001 2016 2020 1985 32 230 236 291 299 23"
 # ## References

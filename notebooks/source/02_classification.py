@@ -6,7 +6,7 @@
 #     name: python3
 # ---
 
-# %% [markdown] id="opening"
+# %% [markdown] id="opening" tags=["slide"]
 # # 2 · CNN classification: is there a tumour on this slice?
 #
 # A patient with headaches has been in the scanner. Two pictures of the same slice lie on the light box, T1 on the left
@@ -24,7 +24,7 @@
 #
 # **In a hurry?** Sections 2.3, 2.4, 2.8 and 2.10 carry the rest of the course.
 
-# %% id="first-look"
+# %% id="first-look" tags=["slide-on"]
 import numpy as np
 
 from medtutor import result
@@ -41,10 +41,15 @@ show_images(
     "than the tissue around it; it is not obvious which."
 )
 
-# %% [markdown] id="guess"
+# %% [markdown] id="opening-notes" tags=["notes"] minutes=3
+# Say nothing about networks yet. Let everybody look for half a minute and write A or B on paper; a vote by raised
+# hands comes on the next slide. Some will ask which of the two pictures to trust: both, that is the point of two
+# contrasts.
+
+# %% [markdown] id="guess" tags=["slide"]
 # Decide before you read on: A or B? Then look at the truth.
 
-# %% id="first-truth"
+# %% id="first-truth" tags=["fragment"]
 from medtutor.plot import show_heat
 
 area = train.extra["lesion"] > 0
@@ -57,7 +62,11 @@ show_heat(
     "oedema, about thirty pixels in size. Patient B has none."
 )
 
-# %% [markdown] id="three-piles"
+# %% [markdown] id="truth-notes" tags=["notes"] minutes=2
+# Count the votes before you press the key. Ask those who were wrong what they saw: most took a bright fold on FLAIR
+# for the tumour. The net will make the same mistake in section 2.10.
+
+# %% [markdown] id="three-piles" tags=["slide"]
 # ## 2.1 Patients, not pictures
 #
 # Each patient has four slices. The pile is cut **by patient**: 500 to learn from, 150 to choose with, and 200 that
@@ -67,18 +76,22 @@ show_heat(
 print(train.card.what)
 print("simulated:", train.card.simulated)
 
-# %% id="piles-checked"
+# %% id="piles-checked" tags=["slide-on", "slide-output"]
 piles = [set(data.patients) for data in (train, val, test)]
 print("slices  ", [len(data.y) for data in (train, val, test)])
 print("tumours ", [int(data.y.sum()) for data in (train, val, test)])
 print("patients", [len(pile) for pile in piles])
 print("in two piles:", len(piles[0] & piles[1]), len(piles[0] & piles[2]), len(piles[1] & piles[2]))
 
-# %% [markdown] id="piles-meaning"
+# %% [markdown] id="piles-meaning" tags=["fragment"]
 # About half of the slices show a tumour: far more than in any clinic. That is convenient for learning, and it will
 # make some of our numbers look too good. Section 2.8 takes that back.
 #
 # **Your turn: `split_by_patient`.** Cut a pile yourself.
+
+# %% [markdown] id="piles-notes" tags=["notes"] minutes=3
+# Ask why there are three piles and not two, and why the zeros in the last line matter. Usual stumble: "validation"
+# and "test" are used the wrong way round elsewhere. Here the validation patients choose, the test patients report.
 
 # %% id="exercise-split" tags=["exercise"]
 # exercise: split_by_patient
@@ -88,7 +101,7 @@ from medtutor.exercises import check, hint, solution
 
 check(split_by_patient)  # stuck? hint("split_by_patient"), later solution(…)
 
-# %% [markdown] id="auroc-by-hand" facts="0.75"
+# %% [markdown] id="auroc-by-hand" tags=["slide"] facts="0.75"
 # ## 2.2 What came before, and one number to compare by
 #
 # Every model below gives each slice a **score**; a higher one means "rather a tumour". The **AUROC** asks: take one
@@ -96,7 +109,11 @@ check(split_by_patient)  # stuck? hint("split_by_patient"), later solution(…)
 # slices scored 3 and 1, well ones 2 and 0. Of the four pairs, 3 > 2, 3 > 0 and 1 > 0 are right, 1 > 2 is wrong: 3/4 =
 # 0.75.
 
-# %% id="auroc-checked"
+# %% [markdown] id="auroc-notes" tags=["notes"] minutes=4
+# Do the four pairs on the board before the code. Ask what the AUROC becomes if all scores are doubled: nothing, it
+# knows only the order. It therefore says nothing about a threshold, which the afternoon clinic needs.
+
+# %% id="auroc-checked" tags=["slide-on", "slide-reveal"]
 from medtutor.metrics import auroc, interval
 
 sick, well = np.array([3, 1]), np.array([2, 0])
@@ -104,7 +121,7 @@ pairs = sick[:, None] - well[None, :]
 by_hand = ((pairs > 0) + 0.5 * (pairs == 0)).mean()
 by_hand, auroc([1, 1, 0, 0], [3, 1, 2, 0])
 
-# %% [markdown] id="baselines" facts="2.3"
+# %% [markdown] id="baselines" tags=["slide"] facts="2.3"
 # Guessing, or always answering the same, gives one half. What else can be had without a network? A tumour is **bright
 # on FLAIR**: take the brightest pixel. Better, think like a radiologist: a tumour is bright on FLAIR *and* dark on T1,
 # so take the largest difference between the two. Before that, bring every slice to mean 0 and spread 1, since a
@@ -134,7 +151,7 @@ def shrink(x):
 X, X_val, X_test = (shrink(normalise(data.x)) for data in (train, val, test))
 X.shape, X_val.shape, X_test.shape
 
-# %% id="rules"
+# %% id="rules" tags=["slide-on", "slide-output", "slide-reveal"]
 scores = {
     "always the same": np.zeros(len(test.y)),
     "brightest pixel": X_test[..., 1].max(axis=(1, 2)),
@@ -143,9 +160,13 @@ scores = {
 for name, score in scores.items():
     result(f"AUROC, {name}", auroc(test.y, score), within=0.001)
 
-# %% [markdown] id="rules-meaning" facts="2012"
+# %% [markdown] id="rules-meaning" tags=["fragment"] facts="2012"
 # The radiologist's rule is a strong opponent; remember it. Now models that **learn**: logistic regression on all
 # pixels, and hand-made features with a support vector machine, the state of the art before 2012.
+
+# %% [markdown] id="rules-notes" tags=["notes"] minutes=3
+# Ask for a bet on each rule before the numbers. The difference of the two contrasts is what a radiologist does
+# without noticing. Keep its number on the board: every later model has to beat it.
 
 # %% id="pixels"
 from sklearn.linear_model import LogisticRegression
@@ -249,7 +270,7 @@ from medtutor.plot import show_intervals
 before = {
     name: interval(auroc, test.y, score, test.patients) for name, score in scores.items()
 }
-# %% id="baselines-shown"
+# %% id="baselines-shown" tags=["slide"]
 show_intervals(
     before, reference=0.5, xlabel="AUROC on 200 test patients, 95 % interval",
     alt="AUROC of six methods with intervals. Always the same: exactly one half. "
@@ -258,12 +279,16 @@ show_intervals(
     "close to one half."
 )
 
-# %% [markdown] id="baselines-meaning"
+# %% [markdown] id="baselines-meaning" tags=["fragment"]
 # A single number from a radiologist's head beats two thousand learned weights, and boosted trees on features that
 # know the physics are best. **That is the bar for the network.** Whoever compares a CNN only with logistic regression
 # on pixels has chosen a weak opponent.
 
-# %% [markdown] id="preprocessing"
+# %% [markdown] id="baselines-notes" tags=["notes"] minutes=3
+# Ask which row a paper would have chosen as its baseline if it wanted to look good. Then ask why pixels plus logistic
+# regression is a coin: one weight a place, and tumours do not keep to a place.
+
+# %% [markdown] id="preprocessing" tags=["slide"]
 # ## 2.3 Preparing the images
 #
 # ### Scale
@@ -271,7 +296,7 @@ show_intervals(
 # A CT has Hounsfield units and a window (chapter 1). An MR has **no unit**: the receiver's gain differs from day to
 # day, and patient to patient. Here is what that looks like: the mean brightness of the brain, patient by patient.
 
-# %% id="no-unit"
+# %% id="no-unit" tags=["slide-on", "slide-output", "slide-reveal"]
 brain = train.extra["tissue"] > 0
 brightness = [
     train.x[train.patients == p, ..., 1][brain[train.patients == p]].mean()
@@ -280,13 +305,17 @@ brightness = [
 result("darkest of a hundred brains, FLAIR", min(brightness), within=0.01)
 result("brightest of a hundred brains, FLAIR", max(brightness), within=0.01)
 
-# %% [markdown] id="normalising"
+# %% [markdown] id="normalising" tags=["fragment"]
 # Two remedies. **By training statistics**: subtract one mean and divide by one standard deviation per contrast, both
 # computed over the *training* images, and use the same two numbers for every later image. **By image**: each image by
 # its own mean and spread, which removes the gain of that day. The first is the rule wherever units mean something
 # (CT, laboratory values); computing it over *all* images, test included, would let the test leak into the model.
 #
 # **Your turn: `standardise`.** The first remedy, without the leak.
+
+# %% [markdown] id="scale-notes" tags=["notes"] minutes=4
+# Ask for two reasons why one brain is twice as bright as another; nobody says "gain" at once. Stumbling point:
+# statistics over all images, test included, look harmless. Ask who would have done it.
 
 # %% id="exercise-standardise" tags=["exercise"]
 # exercise: standardise
@@ -413,7 +442,7 @@ for kind, values in study["augmentation"].items():
 # seen often enough to be learned by heart. It costs nothing and will matter with forty patients (chapter 4). The
 # wrong kind ruins the net: it has to believe that a tumour is bright and dark alike.
 
-# %% [markdown] id="first-cnn"
+# %% [markdown] id="first-cnn" tags=["slide"]
 # ## 2.4 A first CNN
 #
 # Logistic regression failed since it has one weight per place. A convolution uses the *same* small kernel everywhere
@@ -460,7 +489,7 @@ def head(x, dropout=0.3):
     return layers.Dense(1)(layers.Dropout(dropout)(x))
 
 
-# %% id="first-cnn-code"
+# %% id="first-cnn-code" tags=["slide-on"]
 def first_cnn(channels=2):
     """Three bricks, each followed by pooling; nothing else."""
     image = x = keras.Input((32, 32, channels))
@@ -468,6 +497,9 @@ def first_cnn(channels=2):
         x = layers.MaxPooling2D()(conv_bn_relu(x, filters))
     return keras.Model(image, head(x))
 
+# %% [markdown] id="first-cnn-notes" tags=["notes"] minutes=4
+# Draw the sizes beside the lines: 32, 16, 8, 4. Ask why the head takes the maximum and not the mean: a small tumour
+# is one place among many. The exercise on sizes fits here, five minutes.
 
 # %% id="first-cnn-layers"
 for layer in first_cnn().layers:
@@ -484,7 +516,7 @@ convolutions = 9 * 2 * 16 + 9 * 16 * 32 + 9 * 32 * 64
 norms = 4 * (16 + 32 + 64)
 convolutions + norms + 64 + 1, first_cnn().count_params()
 
-# %% [markdown] id="logit"
+# %% [markdown] id="logit" tags=["slide"]
 # The last layer gives a **logit** $z$; the probability is $p = \sigma(z) = 1/(1 + e^{-z})$. For training, each slice
 # costs the **cross-entropy**
 #
@@ -493,7 +525,11 @@ convolutions + norms + 64 + 1, first_cnn().count_params()
 # By hand: a tumour called with $p$ = 0.5 costs log 2, with $p$ = 0.01 almost seven times as much. The loss hates being
 # confident and wrong.
 
-# %% id="loss-by-hand" facts="0.5 0.01"
+# %% [markdown] id="loss-notes" tags=["notes"] minutes=3
+# Ask for the cost of being wrong with 99 % before you show it. Stumbling point: the net gives a logit, the loss gets
+# a logit; whoever puts a sigmoid in between takes it twice.
+
+# %% id="loss-by-hand" tags=["slide-on", "slide-output", "slide-reveal"] facts="0.5 0.01"
 for p in (0.5, 0.01):
     z = np.log(p / (1 - p))
     by_keras = keras.losses.binary_crossentropy([[1.0]], [[z]], from_logits=True)[0]
@@ -571,7 +607,7 @@ result("probe, first CNN", probe(first_cnn()), within=0.001)
 # Eight epochs with each of the two scales of section 2.3. While it trains you see the curves; the dashed line is
 # training, the solid one the validation patients.
 
-# %% id="train-first"
+# %% id="train-first" tags=["slide"]
 from medtutor.explore import live_curves
 
 curves = live_curves(
@@ -583,7 +619,11 @@ curves = live_curves(
 checks = {"validation_data": (X_val, val.y[:, None]), "callbacks": [curves]}
 first, first_history = train_net(first_cnn, X, train.y, **checks)
 
-# %% id="first-result" facts="0.15"
+# %% [markdown] id="train-notes" tags=["notes"] minutes=4
+# If you train live, this takes some seconds for each epoch; talk about the dashed and the solid line meanwhile.
+# Before the last key ask how much one line of preprocessing may be worth. Nobody says so much.
+
+# %% id="first-result" tags=["slide-on", "slide-output", "slide-reveal"] facts="0.15"
 result(
     "test AUROC, scaled image by image", auroc(test.y, logits(first, X_test)), within=0.045,
     at_least=0.9
@@ -592,7 +632,7 @@ by_statistics, _ = train_net(first_cnn, S, train.y)
 lost = auroc(test.y, logits(first, X_test)) - auroc(test.y, logits(by_statistics, S_test))
 print("scaled by training statistics it loses more than 0.15:", lost > 0.15)
 
-# %% [markdown] id="first-meaning"
+# %% [markdown] id="first-meaning" tags=["fragment"]
 # The same net, the same patients, the same eight epochs: **one line of preprocessing decides between poor and good.**
 # With the gain left in, a bright pixel may be a tumour or a loud receiver, and the net cannot tell. No layer in this
 # chapter will make as much of a difference as that line.
@@ -600,7 +640,7 @@ print("scaled by training statistics it loses more than 0.15:", lost > 0.15)
 # Your last digits may differ from those stored here: another processor adds in another order, and a training amplifies
 # that. What is promised stands behind ±.
 
-# %% [markdown] id="three-ideas" facts="2012"
+# %% [markdown] id="three-ideas" tags=["slide", "slide-whole"] facts="2012"
 # ## 2.5 Three ideas: AlexNet, VGG, ResNet
 #
 # Three networks from a contest of a million photographs each stand for one idea. We build the ideas small, at **equal
@@ -609,6 +649,9 @@ print("scaled by training statistics it loses more than 0.15:", lost > 0.15)
 # **AlexNet** (2012): large kernels, ReLU in place of the sigmoid, dropout, and pooling windows that **overlap**: three
 # wide, two apart.
 
+# %% [markdown] id="ideas-notes" tags=["notes"] minutes=5
+# One idea a key, one sentence each: look wide, look twice, add what is missing. Ask what a block must learn in order
+# to do nothing, with the sum and without it. The rest of the architecture is the same on purpose.
 
 # %% id="small-alexnet"
 def small_alexnet(channels=2):
@@ -620,7 +663,7 @@ def small_alexnet(channels=2):
     return keras.Model(image, head(x))
 
 
-# %% [markdown] id="vgg" facts="2014 25"
+# %% [markdown] id="vgg" tags=["fragment"] facts="2014 25"
 # **VGG** (2014): two kernels of three by three, one after the other, see as far as one of five by five, with 2·9 = 18
 # weights in place of 25, and with one more ReLU. So: stacks of small kernels, nothing else.
 
@@ -635,7 +678,7 @@ def small_vgg(channels=2):
     return keras.Model(image, head(x))
 
 
-# %% [markdown] id="resnet" facts="2015"
+# %% [markdown] id="resnet" tags=["fragment"] facts="2015"
 # **ResNet** (2015): let the layers compute only what has to be *added* to what is already there:
 #
 # $$y = \mathrm{relu}\big(F(x) + x\big)$$
@@ -707,7 +750,7 @@ for name in ("first CNN", "AlexNet's", "VGG's"):
     result(f"test AUROC, {name}", by_net[name].value, within=0.045, at_least=0.88)
 print("test AUROC, ResNet's, above 0.85:", by_net["ResNet's"].value > 0.85)
 
-# %% id="ideas-intervals"
+# %% id="ideas-intervals" tags=["slide"]
 best_before = max(before, key=lambda name: before[name].value)
 show_intervals(
     {f"before: {best_before}": before[best_before], **by_net},
@@ -721,16 +764,20 @@ show_intervals(
 # 0.904 on one: sums in another order differ in their last digit, and a training amplifies that. No honest tolerance
 # holds such a number, so we state what held everywhere.
 
-# %% [markdown] id="ideas-meaning"
+# %% [markdown] id="ideas-meaning" tags=["fragment"]
 # All networks beat all that came before, and by far: here learned features against hand-made ones is a result, not a
 # slogan. Between the ideas the intervals overlap. And one training each says little: the same with five seeds, as a
 # stored study measured it.
+
+# %% [markdown] id="intervals-notes" tags=["notes"] minutes=3
+# Ask which of the four the room would choose now, and write it down. The last line takes the answer back: the
+# intervals are over patients, and the seeds come on top.
 
 # %% id="seeds-study"
 for name, values in study["seeds"].items():
     over_seeds(f"test AUROC, {name}", values)
 
-# %% [markdown] id="seeds-meaning"
+# %% [markdown] id="seeds-meaning" tags=["fragment"]
 # The spread between seeds is as large as the distance between the ideas. A paper that shows one run of each has shown
 # nothing about which idea is better.
 #
@@ -739,6 +786,8 @@ for name, values in study["seeds"].items():
 # Full size, untrained, to see where the weights sit. Their counts are printed in the papers, which makes them a test of
 # our building.
 
+# %% [markdown] id="seeds-notes" tags=["notes"] minutes=1
+# Ask how many seeds the last paper they read had used.
 
 # %% id="big-vgg"
 def conv(x, filters, size, stride=1, padding="same", groups=1, bias=True):
@@ -1068,7 +1117,7 @@ result(
     within=0.001
 )
 
-# %% [markdown] id="four-counts"
+# %% [markdown] id="four-counts" tags=["slide"]
 # Four counts say it all. Of the sick, how many were called sick? That is **sensitivity**, which machine learning calls
 # *recall*. Of the well, how many were called well? **Specificity.**
 #
@@ -1080,7 +1129,7 @@ result(
 # %% id="check-sensitivity"
 check(sensitivity_specificity)  # stuck? hint("sensitivity_specificity"), later solution(…)
 
-# %% id="confusion"
+# %% id="confusion" tags=["fragment"]
 from medtutor.plot import show_confusion
 
 matrix = confusion(test.y, p, threshold)
@@ -1089,6 +1138,10 @@ show_confusion(
     alt="Confusion matrix of the test slices. Most slices without a tumour are called "
     "so, and about nine of ten slices with a tumour are found."
 )
+
+# %% [markdown] id="counts-notes" tags=["notes"] minutes=4
+# Let them compute both rates from the four numbers by hand. Stumbling point: sensitivity divides by a row of the
+# truth, precision by what was called. Ask which of the two a patient wants to hear.
 
 # %% id="with-interval"
 from medtutor.metrics import accuracy, f1
@@ -1113,13 +1166,18 @@ stated("F1", lambda y, p: f1(y, p, threshold))
 # The threshold was set for nine in ten on the validation patients; on the test patients it need not be nine in ten
 # again. That is why it has an interval. **F1** is the harmonic mean of precision and recall: it ignores the well who
 # were called well, and so depends on how many sick there are in the pile. Accuracy does, too.
-#
+
+# %% [markdown] id="all-thresholds" tags=["slide"]
 # ### All thresholds at once
 #
 # The **ROC** curve shows sensitivity against the share of false alarms for every threshold; its area is the AUROC. The
 # **precision-recall** curve shows what the caller sees: of those called sick, how many are?
 
-# %% id="show-roc"
+# %% [markdown] id="roc-notes" tags=["notes"] minutes=3
+# Walk along the curve with a finger from the lower left: what does each step to the right cost? The marker is the
+# threshold that the validation patients chose; it is not the corner of the curve.
+
+# %% id="show-roc" tags=["slide-on"]
 from medtutor.plot import show_roc
 
 show_roc(
@@ -1142,7 +1200,7 @@ show_pr(
     "test that knows nothing lies at the prevalence of one half."
 )
 
-# %% [markdown] id="prevalence" facts="100 1000 980 98 116"
+# %% [markdown] id="prevalence" tags=["slide"] facts="100 1000 980 98 116"
 # ### What accuracy hides
 #
 # In our pile every second slice has a tumour. In a clinic for headaches it may be 2 of 100 patients. Sensitivity
@@ -1156,13 +1214,17 @@ show_pr(
 #
 # **Your turn: `ppv`.**
 
+# %% [markdown] id="prevalence-notes" tags=["notes"] minutes=4
+# Do the thousand patients as whole numbers on the board, not as a formula: twenty sick, eighteen of them called, and
+# the false alarms among the others. The exercise on the PPV fits here.
+
 # %% id="exercise-ppv" tags=["exercise"]
 # exercise: ppv
 
 # %% id="check-ppv"
 check(ppv)  # stuck? hint("ppv"), later solution("ppv")
 
-# %% id="two-percent"
+# %% id="two-percent" tags=["slide", "slide-output", "slide-reveal"]
 from medtutor.metrics import predictive_values
 
 sens, spec = sensitivity(test.y, p, threshold), specificity(test.y, p, threshold)
@@ -1179,7 +1241,7 @@ result(
 )
 print("accuracy of the word 'no' at 2 %:", 1 - 0.02)
 
-# %% [markdown] id="two-percent-meaning" facts="99 71"
+# %% [markdown] id="two-percent-meaning" tags=["fragment"] facts="99 71"
 # Same net, same threshold, other patients: of a hundred calls 99 were right, now 71. And that rests on a specificity
 # whose interval begins near 0.98: there the PPV would be below one half. **The rarer the disease, the more a tiny
 # share of false alarms weighs.** Accuracy hides it: ours is hardly better than that of a machine that says "no" to
@@ -1188,12 +1250,20 @@ print("accuracy of the word 'no' at 2 %:", 1 - 0.02)
 #
 # **Find the threshold at which, at a prevalence of 2 %, nine of ten calls are right. How many tumours do you miss?**
 
-# %% id="explore-threshold"
+# %% [markdown] id="called-notes" tags=["notes"] minutes=4
+# The slide opens empty: ask for a guess of the PPV of our net at 2 %; the usual guess is nine in ten. Then the
+# numbers. Ask who would sit down with the patient after such a call, and what they would say.
+
+# %% id="explore-threshold" tags=["slide"]
 from medtutor.explore import explore_threshold
 
 explore_threshold(test.y, p, threshold=round(threshold, 2), prevalence=0.02)
 
-# %% [markdown] id="calibration"
+# %% [markdown] id="threshold-notes" tags=["notes"] minutes=5
+# Let somebody else hold the mouse. Question: the threshold at which nine of ten calls are right at 2 %, and what it
+# costs in tumours. Then move the price of a miss and see where the cheapest threshold goes.
+
+# %% [markdown] id="calibration" tags=["slide"]
 # ### Do nine of ten with "90 %" have a tumour?
 #
 # A probability is **calibrated** if of all slices given about 0.9 about nine tenths do have a tumour. The order of the
@@ -1204,13 +1274,17 @@ explore_threshold(test.y, p, threshold=round(threshold, 2), prevalence=0.02)
 #
 # **Your turn: `temperature_scale`.**
 
+# %% [markdown] id="calibration-notes" tags=["notes"] minutes=3
+# Ask whether a net with a perfect AUROC can lie about its probabilities: multiply all logits by ten. Be plain about
+# the result: the temperature made it slightly worse here, and the chapter says so.
+
 # %% id="exercise-temperature" tags=["exercise"]
 # exercise: temperature_scale
 
 # %% id="check-temperature"
 check(temperature_scale)  # stuck? hint("temperature_scale"), later solution(…)
 
-# %% id="temperature"
+# %% id="temperature" tags=["slide-on", "slide-output", "slide-reveal"]
 from medtutor.metrics import calibration_error, temperature
 
 T = temperature(z_val, val.y)
@@ -1231,7 +1305,7 @@ show_calibration(
     "bins between them hold few."
 )
 
-# %% [markdown] id="calibration-meaning" facts="2.3"
+# %% [markdown] id="calibration-meaning" tags=["fragment"] facts="2.3"
 # $T > 1$: on the validation patients the net was a little too sure of itself. On the test patients it was not, and
 # dividing by $T$ made it slightly **worse**. That is what was measured; the two piles differ by chance, and with a
 # few hundred patients neither figure is sharp. A temperature cures a net that is far off; it cannot polish one that
@@ -1240,12 +1314,16 @@ show_calibration(
 # And: calibrated *for this pile*, where half are sick. At another prevalence the logits have to be moved first, by the
 # logarithm of the ratio of the odds, as in 2.3.
 
-# %% [markdown] id="leakage"
+# %% [markdown] id="leakage" tags=["slide"]
 # ## 2.9 The leakage lab
 #
 # Now the mistake that has fooled more papers than any other. Thirty-six patients, twenty slices of each. We shuffle
 # **all slices** and put a quarter aside for the test: what could be wrong with that? Then the same again, but a
 # quarter of the **patients**. Same net, same settings, no augmentation.
+
+# %% [markdown] id="leakage-notes" tags=["notes"] minutes=5
+# The heart of the chapter. Before the key, ask what could be wrong with shuffling all slices; take three answers.
+# Then show the four bars and be silent for a moment.
 
 # %% id="leakage-data"
 small = load_mr("train", patients=36, slices=20)
@@ -1270,7 +1348,7 @@ def leak(aside):
 
 (claimed, net_image), (honest, net_patient) = leak(by_image), leak(by_patient)
 
-# %% id="leakage-shown"
+# %% id="leakage-shown" tags=["fragment"]
 news = [
     interval(auroc, test.y, logits(net, X_test), test.patients)
     for net in (net_image, net_patient)
@@ -1294,12 +1372,15 @@ result("AUROC, split by image, its own test", claimed.value, within=0.045, at_le
 print("200 new patients say less by more than 0.2:", news[0].value < claimed.value - 0.2)
 print("split by patient, its own test does, too:", honest.value < claimed.value - 0.2)
 
-# %% [markdown] id="leakage-why"
+# %% [markdown] id="leakage-why" tags=["slide"]
 # The split by image promises an almost perfect machine. Two hundred new patients say otherwise: **most of it was
 # memory.** Neighbouring slices of one head are almost the same picture with the same label. The net learned to
 # recognise *heads*, and its test asked it about heads that it had seen. Can we see that? Take each test slice and
 # look for the most similar training slice:
 
+# %% [markdown] id="memory-notes" tags=["notes"] minutes=3
+# Ask for leaks in their own data: two eyes, two visits, a scanner's name in the corner, augmented copies. Somebody in
+# the room has one.
 
 # %% id="leakage-nearest"
 def nearest_is_own(aside):
@@ -1310,13 +1391,13 @@ def nearest_is_own(aside):
     return (small.patients[~aside][distance.argmin(axis=1)] == small.patients[aside]).mean()
 
 
-# %% id="leakage-nearest-result"
+# %% id="leakage-nearest-result" tags=["slide-on", "slide-output", "slide-reveal"]
 result(
     "nearest slice is of the same patient, by image", nearest_is_own(by_image), within=0.01
 )
 print("the same, split by patient:", nearest_is_own(by_patient))
 
-# %% [markdown] id="leakage-rule"
+# %% [markdown] id="leakage-rule" tags=["fragment", "slide-whole"]
 # The honest test has its own trouble: with nine patients its interval is so wide that it says little. But it does not
 # lie.
 #
@@ -1332,13 +1413,17 @@ print("the same, split by patient:", nearest_is_own(by_patient))
 # Each filter leaves a map. **Find a map that lights up at the tumour, and one that has found the rim of the head.** The
 # outlined square on the image is all that a pixel of the map can see.
 
-# %% id="explore-features"
+# %% id="explore-features" tags=["slide"]
 from medtutor.explore import explore_features
 
 shown = [33, 3]
 explore_features(
     model, X[shown], titles=("patient A", "patient B"), contrasts=("T1", "FLAIR")
 )
+
+# %% [markdown] id="features-notes" tags=["notes"] minutes=4
+# Two tasks for the room: a map that lights up at the tumour, and one that has found the rim of the head. Ask what a
+# map without any light is good for: perhaps nothing; nets hold spare parts.
 
 # %% [markdown] id="occlusion"
 # ### Occlusion: cover a place and ask again
@@ -1447,7 +1532,7 @@ print(
 # Which layer? The usual advice is the **last** convolution, where the features mean most. Its maps are 8 by 8 pixels
 # small here. We look at it, and at the last layer of the 16 by 16 pixels before.
 
-# %% id="show-heat"
+# %% id="show-heat" tags=["slide"]
 relus = [layer for layer in model.layers if isinstance(layer, layers.ReLU)]
 middle, last = relus[3], relus[5]
 lesions = test.extra["lesion"] > 0
@@ -1467,6 +1552,10 @@ show_heat(
     "Grad-CAM of the last layer, above: broad and beside the tumour each time. Of the middle "
     "layer and by occlusion, below: on the tumour."
 )
+
+# %% [markdown] id="heat-notes" tags=["notes"] minutes=4
+# Cover the lower rows: would you believe the upper one? It is what most papers show. Then ask how one would know
+# without the outline. Only a known truth settles it.
 
 # %% [markdown] id="pointing-intro"
 # Five pictures persuade, they do not prove. The **pointing game**: over many called tumours, how often does the
@@ -1509,7 +1598,7 @@ result(
     within=0.004
 )
 
-# %% [markdown] id="pointing-meaning"
+# %% [markdown] id="pointing-meaning" tags=["fragment"]
 # Same net, same patients, same formula: from the middle layer it hits nearly always, from the **recommended last
 # layer** it points beside the tumour. The net is right and its picture is wrong. Our head takes the strongest answer
 # *anywhere*, so nothing in the training asks the late features to stay above what they saw; they drifted by one of
@@ -1595,13 +1684,13 @@ for name, rows in (("smaller", halves), ("larger", ~halves)):
 # Small tumours are missed more often, as by any reader. Look also at what is *not* in these pictures: no bleeding, no
 # old stroke, no artefact. The net has never seen one, and will call it whatever it resembles most.
 
-# %% [markdown] id="scanner"
+# %% [markdown] id="scanner" tags=["slide"]
 # ## 2.11 The second scanner
 #
 # The hospital across the river has another machine, with a stronger field: other contrast, other noise. Our simulator
 # can put **the same 200 patients** into it, which no hospital can do. Whatever changes is the scanner.
 
-# %% id="scanner-shown"
+# %% id="scanner-shown" tags=["slide-on"]
 other = load_mr("test", scanner="B")
 X_other = shrink(normalise(other.x))
 show_images(
@@ -1611,7 +1700,11 @@ show_images(
     "noise and the shading across the head differ."
 )
 
-# %% id="scanner-measured"
+# %% [markdown] id="scanner-notes" tags=["notes"] minutes=2
+# Ask what differs, and whether a radiologist would care. The anatomy is the same to the pixel; only the machine
+# changed.
+
+# %% id="scanner-measured" tags=["slide", "slide-output"]
 z_other = logits(model, X_other)
 p_other = sigmoid(z_other)
 for name, metric in {
@@ -1621,17 +1714,21 @@ for name, metric in {
     result(f"{name}, scanner A", metric(test.y, p), within=0.002)
     result(f"{name}, scanner B", metric(other.y, p_other), within=0.003)
 
+# %% [markdown] id="moved-notes" tags=["notes"] minutes=4
+# Cover the specificity and ask whether the AUROC is good enough to move the net across the river. Then uncover it.
+# The last line is what the patient hears.
+
 # %% id="scanner-interval"
 change = difference_interval(auroc, test.y, z, z_other, test.patients)
 result("AUROC, A minus B", change.value, within=0.001)
 result("    its interval begins at", change.low, within=0.001)
 result("    and ends at", change.high, within=0.001)
 
-# %% [markdown] id="scanner-meaning"
+# %% [markdown] id="scanner-meaning" tags=["fragment"]
 # The AUROC loses two hundredths, and a paper would stop here: "generalises well". But the clinic runs at **one
 # threshold**, and there the false alarms have become eleven times as many. At a prevalence of 2 % that means:
 
-# %% id="scanner-ppv"
+# %% id="scanner-ppv" tags=["fragment", "slide-output"]
 sens_other, spec_other = (
     sensitivity(other.y, p_other, threshold), specificity(other.y, p_other, threshold)
 )
@@ -1898,7 +1995,7 @@ def on(name, positive=1, epochs=4):
 # and the intervals count images; a mirrored chest has its heart on the wrong side; and in `breastmnist` class 0 is the
 # malignant one.
 
-# %% [markdown] id="limits"
+# %% [markdown] id="limits" tags=["slide"]
 # ## 2.14 Limits, and what to take along
 #
 # - One average brain, tumours drawn by a formula, two simulated scanners: **no figure here says anything about people.**
@@ -1928,3 +2025,7 @@ def on(name, positive=1, epochs=4):
 # - Mitchell et al.: Model cards for model reporting. FAT* 2019. doi:10.1145/3287560.3287596
 # - Vickers, Elkin: Decision curve analysis. Medical Decision Making 2006. doi:10.1177/0272989X06295361
 # - Yang et al.: MedMNIST v2. Scientific Data 2023. doi:10.1038/s41597-022-01721-8
+
+# %% [markdown] id="limits-notes" tags=["notes"] minutes=4
+# Leave the open question with them for the week. If there is time, ask what the second question of the hospital's
+# director would be.

@@ -6,7 +6,7 @@
 #     name: python3
 # ---
 
-# %% [markdown] id="opening"
+# %% [markdown] id="opening" tags=["slide"]
 # # 3 · U-Net segmentation: where is it, and how large?
 #
 # Chapter 2 said that there is a tumour on the slice. The surgeon asks next: **where**, and **how large**? And three
@@ -23,7 +23,7 @@
 #
 # **In a hurry?** Sections 3.2, 3.4, 3.5 and 3.7 carry the rest of the course.
 
-# %% id="first-look"
+# %% id="first-look" tags=["slide-on"]
 import numpy as np
 
 from medtutor import result
@@ -41,7 +41,11 @@ show_heat(
     "middle. The line follows its ragged border."
 )
 
-# %% [markdown] id="volume"
+# %% [markdown] id="opening-notes" tags=["notes"] minutes=3
+# Show the two left pictures and cover the right one. Ask somebody to draw the border in the air, then uncover the
+# truth. Where do they differ? Ask who of them would be right.
+
+# %% [markdown] id="volume" tags=["slide"]
 # ## 3.1 The question is a volume
 #
 # The mask $y$ holds a 1 where there is tumour or oedema. A voxel is a small box; its three edges, in millimetres,
@@ -52,13 +56,17 @@ show_heat(
 # millilitres, with $N$ voxels in the mask. By hand: 10 voxels of 5 × 2 × 1 mm are 100 cubic millimetres, a tenth of a
 # millilitre.
 
-# %% id="volume-code" facts="0.1"
+# %% id="volume-code" tags=["slide-on", "slide-output", "slide-reveal"] facts="0.1"
 from medtutor.metrics import volume
 
 spacing = test.extra["spacing"][0]  # mm between slices, rows, columns
 print("by hand:", 10 * 5 * 2 * 1 / 1000, " by function:", volume(np.ones((1, 2, 5)), (5, 2, 1)))
 who = test.patients[i]
 result("this patient's lesion", volume(test.y[test.patients == who], spacing), unit="ml", within=0.01)
+
+# %% [markdown] id="volume-notes" tags=["notes"] minutes=3
+# Do the ten voxels by hand. Stumbling point: the order of the spacing; ask what a wrong order does to the volume
+# (nothing, a product does not care) and to a distance (everything).
 
 # %% [markdown] id="exercise-volume-intro"
 # **Your turn: `volume_ml`.**
@@ -76,7 +84,7 @@ check(volume_ml)  # stuck? hint("volume_ml"), later solution("volume_ml")
 # with four slices. Half of them have no lesion at all. Count before you train: how rare is a lesion pixel, and how
 # small are lesions?
 
-# %% id="patients-counted"
+# %% id="patients-counted" tags=["fragment", "slide-output"]
 print("slices  ", [len(data.y) for data in (train, val, test)])
 print("patients", [len(set(data.patients)) for data in (train, val, test)])
 result("share of the pixels that are lesion", train.y.mean(), within=0.0002)
@@ -88,18 +96,22 @@ print("test patients with a lesion", len(sick), " without", len(well))
 for q, name in ((0.05, "small"), (0.5, "typical"), (0.95, "large")):
     result(f"a {name} lesion", np.quantile(sizes, q), unit="ml", within=0.02)
 
-# %% [markdown] id="metrics" facts="99"
+# %% [markdown] id="metrics" tags=["slide"] facts="99"
 # ## 3.2 Measures, and what each does not see
 #
 # Not one pixel in a hundred belongs to a lesion. So a program that never calls anything is **right in more than 99 %
 # of the pixels**. Pixel accuracy is useless here, and whoever reports it for a small structure has reported nothing.
 
-# %% id="accuracy-useless"
+# %% id="accuracy-useless" tags=["slide-on", "slide-reveal"]
 nothing = np.zeros_like(test.y)
 result("pixel accuracy of an empty mask", (nothing == test.y).mean(), within=0.0003)
 print("more than 0.99:", (nothing == test.y).mean() > 0.99)
 
-# %% [markdown] id="dice-intro" facts="0.5 0.667"
+# %% [markdown] id="accuracy-notes" tags=["notes"] minutes=2
+# Ask what accuracy a program needs to be published. Then the empty program. A laugh, and then: who has reported pixel
+# accuracy?
+
+# %% [markdown] id="dice-intro" tags=["slide"] facts="0.5 0.667"
 # What is needed are measures that do not count the vast black sea of pixels in neither mask. Three counts remain: in
 # both (true positives), only called (false positives), only true (missed, false negatives).
 #
@@ -107,7 +119,7 @@ print("more than 0.99:", (nothing == test.y).mean() > 0.99)
 #
 # By hand, for a truth of 4 pixels and a call of 5, 3 of them in both: Dice = 6/9 = 0.667, IoU = 3/6 = 0.5.
 
-# %% id="dice-by-hand"
+# %% id="dice-by-hand" tags=["slide-on", "slide-output", "slide-reveal"]
 from medtutor.metrics import dice, iou
 
 y = np.array([[0, 1, 1, 0], [0, 1, 1, 0], [0, 0, 0, 0]])
@@ -117,6 +129,10 @@ print("both", both, " only called", called_only, " only true", true_only)
 by_hand = 2 * both / (y.sum() + p.sum())
 result("Dice", by_hand, within=0.001)
 print("the same as the function's:", by_hand == dice(y, p), " IoU:", iou(y, p))
+
+# %% [markdown] id="dice-notes" tags=["notes"] minutes=4
+# Let them count the three regions on the page before the key. Ask why the true negatives appear nowhere, and whether
+# Dice or IoU is the larger one.
 
 # %% [markdown] id="exercise-dice-intro"
 # **Your turn: `dice_score` and `iou_score`.** What should they say when both masks are empty?
@@ -143,12 +159,12 @@ check(iou_score)  # stuck? hint("iou_score"), later solution("iou_score")
 # %% id="check-relation"
 check(dice_from_iou)  # stuck? hint("dice_from_iou"), later solution("dice_from_iou")
 
-# %% [markdown] id="dice-blind"
+# %% [markdown] id="dice-blind" tags=["slide"]
 # **What Dice does not see.** First, *where* the mistakes are: a rim that is one pixel too wide, and a far false alarm
 # of the same size, cost the same. Second, size: shift a square by one pixel, and a small lesion loses far more than a
 # large one.
 
-# %% id="dice-shifted"
+# %% id="dice-shifted" tags=["slide-on", "slide-output", "slide-reveal"]
 def square(side, down=0):
     """A mask of 32 by 32 pixels with a square in it."""
     mask = np.zeros((32, 32), int)
@@ -159,10 +175,15 @@ def square(side, down=0):
 for side in (2, 4, 8, 16):
     result(f"side {side}, shifted by one pixel: Dice", dice(square(side), square(side, 1)), within=0.001)
 
-# %% [markdown] id="dice-shifted-meaning"
+# %% [markdown] id="blind-notes" tags=["notes"] minutes=3
+# Ask for the Dice of each square before the key; few see that the error is the same pixel each time. Bring it back in
+# section 3.7, when small lesions look bad.
+
+# %% [markdown] id="dice-shifted-meaning" tags=["fragment"]
 # Both are off by one pixel. So **a Dice of small lesions and one of large ones cannot be compared**, nor can one on
 # coarse pixels and one on fine ones.
-#
+
+# %% [markdown] id="millimetres" tags=["slide", "slide-whole"]
 # ### In millimetres
 #
 # A radiotherapist wants to know how far the border is off. Take all **border voxels** of both masks, and for each the
@@ -184,7 +205,7 @@ def border(mask):
     return np.argwhere(mask & ~binary_erosion(mask))
 
 
-# %% id="hd95-checked"
+# %% id="hd95-checked" tags=["slide-on", "slide-output", "slide-reveal"]
 def from_scratch(y, p, spacing):
     """HD95 of two masks in mm, from all pairs of border voxels."""
     a, b = border(y) * spacing, border(p) * spacing  # mm
@@ -197,6 +218,10 @@ for spacing_2d in ((1, 1), (3, 1)):
     print("spacing", spacing_2d, " HD95 by hand", from_scratch(y, p, spacing_2d), end="")
     print("  by function", hd95(y, p, spacing_2d), "mm")
 
+# %% [markdown] id="hd95-notes" tags=["notes"] minutes=4
+# Draw the moved square on the board. Ask what an HD95 of 3 means if nobody has said the unit. Stumbling point: a
+# spacing of 1 is the default of many functions, and nothing warns.
+
 # %% [markdown] id="exercise-hd95-intro"
 # **Your turn: `border_hd95`.**
 
@@ -206,12 +231,12 @@ for spacing_2d in ((1, 1), (3, 1)):
 # %% id="check-hd95"
 check(border_hd95)  # stuck? hint("border_hd95"), later solution("border_hd95")
 
-# %% [markdown] id="lesion-volume"
+# %% [markdown] id="lesion-volume" tags=["slide"]
 # **Sensitivity per lesion** asks how many of the separate lesions were found at all; it does not see false alarms.
 # **Volume error** answers the clinic's question most directly, and does not see the place: a mask of the right size
 # on the wrong side has volume error 0. Here are four calls for one truth, and what each measure says.
 
-# %% id="blind-spots"
+# %% id="blind-spots" tags=["slide-on", "slide-output", "slide-reveal"]
 from medtutor.metrics import lesion_sensitivity, volume_error
 
 truth = square(8)
@@ -225,16 +250,21 @@ for name, call in calls.items():
     print(f"{name:16} {8 * dice(truth, call) // 1 / 8:5}", end="")
     print(f"  {lesion_sensitivity(truth, call):13}   {wrong:12.0f}")
 
-# %% [markdown] id="blind-spots-meaning"
+# %% [markdown] id="measures-notes" tags=["notes"] minutes=4
+# Show one line at a time and ask which measure would be fooled by it. Then let the room choose the smallest set of
+# measures that no line fools.
+
+# %% [markdown] id="blind-spots-meaning" tags=["fragment"]
 # (Dice is rounded down to eighths here.) One pixel is enough to "find" a lesion, and calling everything finds all of
 # them. **No single measure is safe; report an overlap, a distance, a volume, and the false alarms.**
-#
+
+# %% [markdown] id="nothing-there" tags=["slide"]
 # ### Nothing there
 #
 # Half of our patients have no lesion. What do the measures say of an **empty mask**? Each package has its own
 # convention, and a mean over patients hides it. Ours:
 
-# %% id="empty-masks"
+# %% id="empty-masks" tags=["slide-on", "slide-output", "slide-reveal"]
 from medtutor.metrics import Undefined
 
 empty = np.zeros_like(truth)
@@ -247,7 +277,11 @@ for name, y, p in (("both", empty, empty), ("truth", empty, truth), ("call", tru
     except Undefined:
         print("lesions found: undefined")
 
-# %% [markdown] id="empty-meaning"
+# %% [markdown] id="empty-notes" tags=["notes"] minutes=3
+# Ask what the Dice of two empty masks should be, and take both answers seriously. Then ask what each answer does to a
+# mean over patients of whom half are well.
+
+# %% [markdown] id="empty-meaning" tags=["fragment"]
 # Two empty masks agree: Dice 1. If such patients enter the mean, an *empty program* earns one half on our pile. So we
 # average over **patients with a lesion**, and count false alarms in the others. And a slice is not a case: all slices
 # of a patient are one mask.
@@ -276,7 +310,7 @@ over_all = np.mean([dice(test.y[rows], nothing[rows]) for rows in everybody])
 result("mean Dice of the empty program over all patients", over_all, within=0.001)
 print("over patients with a lesion:", by_patient(dice, test.y, nothing, test.patients).mean())
 
-# %% [markdown] id="baselines"
+# %% [markdown] id="baselines" tags=["slide"]
 # ## 3.3 What came before
 #
 # Now baselines. Each is a rule with one number, and that number is chosen on the validation patients by the measure
@@ -390,7 +424,7 @@ result(
     "test Dice, patches", median_dice(test, before["logistic regression on patches"]), within=0.005
 )
 
-# %% id="baselines-shown"
+# %% id="baselines-shown" tags=["slide-on"]
 from medtutor.metrics import interval
 from medtutor.plot import show_images, show_intervals
 
@@ -410,10 +444,15 @@ show_intervals(
     "regression on patches highest."
 )
 
-# %% [markdown] id="baselines-meaning"
+# %% [markdown] id="baselines-notes" tags=["notes"] minutes=3
+# Ask what all five have in common: they look at one pixel and its neighbours. Ask what they would need to know, and
+# lead over to the next slide.
+
+# %% [markdown] id="baselines-meaning" tags=["fragment"]
 # These are the opponents. All of them look at one pixel and at most its neighbours. They call bright spots anywhere:
 # they do not know *where in the head* they are. A net that knows has to look far, and still be exact to the pixel.
-#
+
+# %% [markdown] id="unet-parts" tags=["slide"]
 # ## 3.4 A U-Net from its parts
 #
 # ### Down
@@ -431,13 +470,16 @@ show_intervals(
 check(encoder_shapes)  # stuck? hint("encoder_shapes"), later solution(…)
 
 
-# %% id="double-code"
+# %% id="double-code" tags=["slide-on"]
 def double(x, filters):
     """Two bricks: what happens on each level of a U-Net, on the way down and on the way up."""
     return conv_bn_relu(conv_bn_relu(x, filters), filters)
 
+# %% [markdown] id="down-notes" tags=["notes"] minutes=3
+# Draw the left arm of the U: 96, 48, 24, 12, and the channels beside it. Ask what is gained on the way down and what
+# is lost.
 
-# %% [markdown] id="up"
+# %% [markdown] id="up" tags=["slide"]
 # ### Up
 #
 # At the bottom the net knows *what*, on maps of 12 by 12 pixels, but not *where* to the pixel. The **expanding path**
@@ -458,7 +500,7 @@ def enlarge(x, filters, learned=True):
     return layers.Conv2D(filters, 1)(layers.UpSampling2D(2)(x))
 
 
-# %% id="up-by-hand"
+# %% id="up-by-hand" tags=["slide-on", "slide-output", "slide-reveal"]
 keras.utils.set_random_seed(0)
 transposed = layers.Conv2DTranspose(1, 2, strides=2, use_bias=False)
 x, w = np.array([[3.0, 1.0]]), np.array([[1.0, 2.0], [4.0, 5.0]])
@@ -468,7 +510,11 @@ by_hand = np.kron(x, w)  # each pixel writes the kernel, scaled
 print(by_hand)
 print("the same from Keras:", np.array_equal(transposed(x[None, :, :, None])[0, :, :, 0], by_hand))
 
-# %% [markdown] id="skips"
+# %% [markdown] id="up-notes" tags=["notes"] minutes=3
+# Let them write the eight numbers before the key. If chapter 1 is fresh, ask why there is no checkerboard here:
+# kernel and stride are both two.
+
+# %% [markdown] id="skips" tags=["slide"]
 # ### Across
 #
 # What pooling threw away, no enlarging brings back: four places share one answer. So the U-Net **keeps the map of
@@ -478,6 +524,10 @@ print("the same from Keras:", np.array_equal(transposed(x[None, :, :, None])[0, 
 #
 # **Your turn: `crop_to`.**
 
+# %% [markdown] id="skips-notes" tags=["notes"] minutes=2
+# Ask how four places that share one answer could ever be told apart again. Close the U on the board with the three
+# arrows.
+
 # %% id="exercise-crop" tags=["exercise"]
 # exercise: crop_to
 
@@ -485,7 +535,7 @@ print("the same from Keras:", np.array_equal(transposed(x[None, :, :, None])[0, 
 check(crop_to)  # stuck? hint("crop_to"), later solution("crop_to")
 
 
-# %% id="unet-code"
+# %% id="unet-code" tags=["slide-on"]
 def unet(channels=2, classes=1, filters=8, levels=4, size=96, skips=True, learned=True):
     """A U-Net with padding: logits (n, size, size, classes) for images (n, size, size, channels).
 
@@ -505,6 +555,9 @@ def unet(channels=2, classes=1, filters=8, levels=4, size=96, skips=True, learne
         x = double(x, filters * 2**level)
     return keras.Model(image, layers.Conv2D(classes, 1)(x))
 
+# %% [markdown] id="unet-notes" tags=["notes"] minutes=4
+# Read the code along the drawing, one line an arrow. Stumbling point: `kept` is filled on the way down and read
+# backwards on the way up. Ask what happens with a slice of 100 pixels.
 
 # %% id="unet-shape"
 model = unet()
@@ -543,7 +596,7 @@ print("by layers, at the end:", receptive_field(model, model.layers[-1]).size)
 # The answer at a pixel can see 100 pixels, more than the slice is wide. **Point at a pixel of a map: its field is
 # outlined.** Compare the bottom with the last level.
 
-# %% id="explore-receptive"
+# %% id="explore-receptive" tags=["slide"]
 from medtutor.explore import explore_features
 
 keras.utils.set_random_seed(0)
@@ -557,6 +610,10 @@ explore_features(
     untrained, X_test[[i]], layers=names, titles=("the patient above",),
     contrasts=("T1", "FLAIR"), channels=4
 )
+
+# %% [markdown] id="receptive-notes" tags=["notes"] minutes=4
+# Point at the bottom and ask how much of the head the answer there has seen; then at the last level. The weights are
+# random: this is geometry, not learning.
 
 # %% [markdown] id="probe-intro"
 # ### A probe
@@ -585,14 +642,17 @@ for name, options in {
 }.items():
     result(name, probe(unet(size=32, **options)), within=0.001)
 
-# %% [markdown] id="losses" facts="9,216"
+# %% [markdown] id="losses" tags=["slide"] facts="9,216"
 # ## 3.5 Losses for something small
 #
 # The net gives a logit $z$ for each pixel, $p = \sigma(z)$. **Cross-entropy** is the mean over all pixels, as in
 # chapter 2. But almost all pixels are background: a missed lesion of 20 pixels is 20 of the 9,216 terms of the mean.
 
+# %% [markdown] id="losses-notes" tags=["notes"] minutes=4
+# Ask what a lesion of twenty pixels costs if it is missed, among nine thousand. Then: why not train on what we
+# report? Somebody will say that counting has no slope.
 
-# %% id="cross-entropy"
+# %% id="cross-entropy" tags=["slide-on"]
 def cross_entropy(y, z):
     """The mean over the pixels of -y log p - (1 - y) log(1 - p), with p = sigmoid(z), for each image.
 
@@ -601,7 +661,7 @@ def cross_entropy(y, z):
     return ops.mean(ops.softplus(z) - y * z, axis=(1, 2, 3))
 
 
-# %% [markdown] id="dice-loss-intro"
+# %% [markdown] id="dice-loss-intro" tags=["fragment"]
 # Why not train on what we report? Dice counts pixels, and counting has no slope. But with probabilities in place of
 # calls it has one everywhere (Milletari, Navab and Ahmadi, 2016):
 #
@@ -661,7 +721,7 @@ for loss, wanted in by_hand.items():
     result(loss.__name__, wanted, within=0.001)
     print("    the same from the function:", np.allclose(loss(*shaped)[0], wanted, atol=1e-6))
 
-# %% [markdown] id="missed-intro" facts="0.01"
+# %% [markdown] id="missed-intro" tags=["slide"] facts="0.01"
 # What does it cost to miss a lesion, a small one and a large one, and how strongly does each loss pull? Here an image
 # of 96 by 96 pixels with a lesion of 20 or of 200 pixels, and a net that says 0.01 everywhere.
 
@@ -680,12 +740,16 @@ def missed(loss, pixels):
     return float(cost[0]), -float(tape.gradient(cost, z)[0, 0, 0, 0])
 
 
-# %% id="missed-result"
+# %% id="missed-result" tags=["slide-on", "slide-output", "slide-reveal"]
 for loss in (cross_entropy, focal_loss, dice_loss):
     for pixels in (20, 200):
         cost, pull = missed(loss, pixels)
         result(f"{loss.__name__}, {pixels} pixels missed: cost", cost, within=0.001)
         result("    pull at each of them, times 1000", 1000 * pull, within=0.001)
+
+# %% [markdown] id="missed-notes" tags=["notes"] minutes=4
+# Read the costs in pairs, 20 against 200. Ask which loss would let a net sleep on small lesions. The pull says the
+# same as the cost, at each pixel.
 
 # %% id="loss-curves"
 from medtutor.plot import show_curves
@@ -704,13 +768,14 @@ show_curves(
     "from about 0.7 on. Dice loss falls almost evenly from 1 to 0.",
 )
 
-# %% [markdown] id="losses-meaning"
+# %% [markdown] id="losses-meaning" tags=["fragment"]
 # To cross-entropy a missed small lesion is cheap, and a large one costs more than five times as much; to the Dice
 # loss both are a full miss, and it pulls harder at each pixel of the small one. Focal loss is cross-entropy that has
 # stopped caring about what is nearly right. The **sum** of cross-entropy and Dice is the usual choice: the first
 # keeps the probabilities honest, the second keeps the small ones in sight. Which works best is to be measured; see
 # section 3.6.
-#
+
+# %% [markdown] id="move-together" tags=["slide"]
 # ### Mask and image move together
 #
 # Mirroring and shifting is allowed as in chapter 2, **if the mask goes along**. **Your turn: `flip_both`.**
@@ -739,7 +804,7 @@ def augment_pair(x, y, rng, shift=6):
     return np.stack(x), np.stack(y)
 
 
-# %% id="augment-shown"
+# %% id="augment-shown" tags=["slide-on"]
 rng = np.random.default_rng(1)
 four_x, four_y = augment_pair(X_test[[i] * 4], test.y[[i] * 4], rng)
 show_heat(
@@ -748,6 +813,9 @@ show_heat(
     "outline of the mask lies on the bright ring of the lesion."
 )
 
+# %% [markdown] id="together-notes" tags=["notes"] minutes=2
+# Ask what happens if the mask is forgotten. Nothing crashes, and that is the trouble; the study two slides on shows
+# the price.
 
 # %% id="pairs"
 class Pairs(keras.utils.PyDataset):
@@ -846,7 +914,7 @@ def arms(what, alt):
     return show_intervals(found, xlabel=seeds, alt=alt)
 
 
-# %% id="study-loss"
+# %% id="study-loss" tags=["slide"]
 arms(
     "loss",
     "Median Dice by loss. The sum is highest and its three seeds lie close together; the Dice loss is "
@@ -854,19 +922,27 @@ arms(
     "begins at zero."
 )
 
-# %% [markdown] id="study-loss-meaning"
+# %% [markdown] id="study-notes" tags=["notes"] minutes=3
+# Ask for a bet first. Then the bars: the sum has three good seeds, the others do not. Say that these are four epochs
+# on small pixels: a direction, no verdict.
+
+# %% [markdown] id="study-loss-meaning" tags=["fragment"]
 # Only **the sum** has learned with all three seeds. With cross-entropy alone two of three nets still call next to
 # nothing: it is content with an empty mask for a long time, as section 3.2 let us expect. The Dice loss learns fast,
 # and not always well. These are four epochs; given many more, the losses may well come closer.
 
-# %% id="study-skips"
+# %% id="study-skips" tags=["slide"]
 arms(
     "skips",
     "Median Dice without and with skips. With them all seeds lie around seven tenths; without them the "
     "bar goes from zero to about one half."
 )
 
-# %% [markdown] id="study-skips-meaning"
+# %% [markdown] id="without-skips-notes" tags=["notes"] minutes=2
+# Twelve thousand of a hundred and twenty thousand weights. Ask for the two reasons why they matter; the second one,
+# the short way for the gradient, is seldom found.
+
+# %% [markdown] id="study-skips-meaning" tags=["fragment"]
 # Twelve thousand weights of a hundred and twenty thousand, and without them two of three seeds have learned nothing
 # yet. The skips do two things: they bring the place back, and they give the gradient a short way.
 
@@ -880,7 +956,7 @@ arms(
 # %% [markdown] id="study-levels-meaning"
 # Two levels see some twenty pixels far, four see the whole slice. On 32 by 32 pixels that is worth little: the bars overlap.
 
-# %% id="study-augmentation"
+# %% id="study-augmentation" tags=["slide"]
 arms(
     "augmentation",
     "Median Dice without augmentation, with the image only moved, and with image and mask moved alike. "
@@ -888,7 +964,11 @@ arms(
     "above four tenths."
 )
 
-# %% [markdown] id="study-augmentation-meaning"
+# %% [markdown] id="left-behind-notes" tags=["notes"] minutes=2
+# Come back to the question of before. Ask how they would have noticed it in their own work: by looking at some pairs,
+# not at the loss.
+
+# %% [markdown] id="study-augmentation-meaning" tags=["fragment"]
 # Moved alike, it helps little in so short a training. Nothing crashes if the **mask stays behind**: the loss falls,
 # and the net learns that lesions lie anywhere. Two of three seeds then call next to nothing. Look at a few augmented
 # pairs before you train, as above.
@@ -959,7 +1039,7 @@ called = p >= 0.5
 # It hardly matters: the net is sure of nearly every pixel. We keep one half, which nobody chose. Now the **test
 # patients**, each with a lesion once:
 
-# %% id="dice-by-patient"
+# %% id="dice-by-patient" tags=["slide", "slide-output"]
 scores = by_patient(dice, test.y, called, test.patients)
 best = spread_of(scores)
 result("median Dice", best.value, within=0.003, at_least=0.85)
@@ -969,11 +1049,15 @@ result("mean Dice", scores.mean(), within=0.003)
 gain = best.value - np.median(before_scores[best_before])
 result(f"above {best_before}", gain, within=0.005, at_least=0.15)
 
+# %% [markdown] id="patients-notes" tags=["notes"] minutes=4
+# Ask why the mean lies below the median before the points appear. Then ask which of the two a surgeon wants, and
+# whether either says what happened to the two patients at the bottom.
+
 # %% [markdown] id="median-and-mean"
 # The mean lies well below the median. Look at the whole distribution before you quote one number, and look at it **by
 # size**:
 
-# %% id="by-size"
+# %% id="by-size" tags=["slide-on"]
 from medtutor.plot import show_points
 
 missed = scores == 0
@@ -1012,15 +1096,20 @@ result("lesions found at all", found.mean(), within=0.005)
 alarms = sum(called[rows].any() for rows in well)
 print("patients without a lesion:", len(well), " with a false alarm:", alarms)
 
-# %% [markdown] id="agreement" facts="95 1.96"
+# %% [markdown] id="agreement"
 # An HD95 of 3 mm is the step from one slice to the next: across slices no finer answer is to be had. And one lesion
 # in twenty is not found at all, which no distance and no median shows.
-#
+
+# %% [markdown] id="millilitres" facts="95 1.96" tags=["slide"]
 # ### Millilitres
 #
 # Does the volume agree? A correlation would say yes to a program that always doubles it. **Bland and Altman** (1986)
 # draw the *difference* against the *mean* of both, with the mean difference (the bias) and the limits between which
 # 95 % of the differences are expected: bias ± 1.96 standard deviations.
+
+# %% [markdown] id="agreement-notes" tags=["notes"] minutes=4
+# Ask what a correlation of one would prove. Then read the two limits aloud as millilitres of a typical lesion of
+# nine. On average right, and for one patient not good enough: both sentences are true.
 
 # %% id="bland-altman"
 drawn = np.array([volume(called[rows], spacing) for rows in sick])
@@ -1029,7 +1118,7 @@ low, high = bias - 1.96 * difference.std(ddof=1), bias + 1.96 * difference.std(d
 result("bias", bias, unit="ml", within=0.015)
 result("lower limit of agreement", low, unit="ml", within=0.06)
 result("upper limit of agreement", high, unit="ml", within=0.06)
-# %% id="bland-altman-shown"
+# %% id="bland-altman-shown" tags=["fragment"]
 show_points(
     {"a patient": ((drawn + sizes) / 2, difference)},
     lines={"bias": bias, "lower limit": low, "upper limit": high},
@@ -1039,7 +1128,7 @@ show_points(
     "fifteen millilitres."
 )
 
-# %% [markdown] id="agreement-meaning"
+# %% [markdown] id="agreement-meaning" tags=["fragment"]
 # The bias is a fraction of a millilitre: **on average** the volume is right, and a study of hundreds of patients
 # could use it. The limits say what it means for one patient: the net may be off by some five millilitres, more than
 # half of a typical lesion. A growth of a fifth cannot be seen with it. Two numbers from one figure, and they answer
@@ -1049,7 +1138,7 @@ show_points(
 #
 # **Move the threshold and watch what is found, missed and extra**; then take another patient.
 
-# %% id="explore-mask"
+# %% id="explore-mask" tags=["slide"]
 from medtutor.explore import explore_mask
 
 order = np.flatnonzero(test.y.any(axis=(1, 2)))[5::40][:5]
@@ -1057,6 +1146,10 @@ explore_mask(
     test.x[order], test.y[order], p[order], spacing=spacing, contrasts=("T1", "FLAIR"),
     tolerance=0.01, titles=[f"patient {test.patients[k]}" for k in order]
 )
+
+# %% [markdown] id="mask-notes" tags=["notes"] minutes=5
+# Let somebody move the threshold and call out when something is lost. It hardly changes: the net is sure. Ask whether
+# being sure is the same as being right.
 
 # %% [markdown] id="calibration-intro" facts="70"
 # Is a pixel with 70 % a lesion in 70 of a hundred cases? Pixels are judged like chapter 2's slices, those of the head
@@ -1126,7 +1219,7 @@ result("Dice of the others", np.median(true_dice[~least]), within=0.001)
 #
 # ### The worst cases
 
-# %% id="worst"
+# %% id="worst" tags=["slide"]
 worst = [sick[k] for k in scores.argsort(kind="stable")[:5]]
 slices = [max(np.flatnonzero(rows), key=lambda k: test.y[k].sum()) for rows in worst]
 show_heat(
@@ -1138,7 +1231,10 @@ show_heat(
     "outline is filled."
 )
 
-# %% [markdown] id="worst-meaning"
+# %% [markdown] id="worst-notes" tags=["notes"] minutes=3
+# Silence first. Ask which of the five they would have missed themselves. The net gave no sign in any of them.
+
+# %% [markdown] id="worst-meaning" tags=["fragment"]
 # Two are missed altogether: small, and hardly brighter than what is around them. In others only the bright rim is
 # called and the dark middle is not. None of them shows in the median, and each of them is a patient. The net gives no
 # sign: its map is simply empty there.
@@ -1147,7 +1243,7 @@ show_heat(
 #
 # The same 200 patients in the machine across the river.
 
-# %% id="scanner"
+# %% id="scanner" tags=["slide", "slide-output"]
 other = load_mr("test", task="lesion", size=96, scanner="B")
 p_other = probability(model, normalise(other.x))
 scores_other = by_patient(dice, other.y, p_other >= 0.5, other.patients)
@@ -1159,7 +1255,11 @@ result("    and ends at", lost.high, within=0.001)
 volumes_other = by_patient(distance(volume_error), other.y, p_other >= 0.5, other.patients)
 result("bias of the volume on B", volumes_other.mean(), unit="ml", within=0.03)
 
-# %% [markdown] id="scanner-meaning"
+# %% [markdown] id="scanner-notes" tags=["notes"] minutes=3
+# Ask whether four hundredths of Dice would stop them. Then the bias in millilitres, and the patient who seems to have
+# improved by changing the hospital.
+
+# %% [markdown] id="scanner-meaning" tags=["fragment"]
 # The median loses some four hundredths, which sounds bearable. But the masks have become **too small**: the bias of
 # the volume is now more than a millilitre. A patient who changes the hospital seems to have improved. No overlap
 # shows that; the volume does.
@@ -1529,7 +1629,7 @@ def on_hippocampus(epochs=4):
 # without a network and would have to prove it. Two things to think about: mirroring turns a left hippocampus into a
 # right one, and `patients` are *cases* there, since the publisher does not say which two belong to one head.
 
-# %% [markdown] id="limits"
+# %% [markdown] id="limits" tags=["slide"]
 # ## 3.12 Limits, and what to take along
 #
 # - One average brain, lesions drawn by a formula, a truth that is exact. Between two **radiologists** masks differ;
@@ -1561,3 +1661,7 @@ def on_hippocampus(epochs=4):
 #   doi:10.48550/arXiv.1612.01474
 # - Herz et al.: dcmqi, DICOM segmentations. Cancer Research 2017. doi:10.1158/0008-5472.CAN-17-0336
 # - Antonelli et al.: The Medical Segmentation Decathlon. Nature Communications 2022. doi:10.1038/s41467-022-30695-9
+
+# %% [markdown] id="limits-notes" tags=["notes"] minutes=4
+# The open question is the exam question of the chapter: has it grown? Collect which numbers they ask for, and which
+# measurement is missing (the same patient twice on one day).
