@@ -238,6 +238,7 @@ def _present(words, root):
         medtutor present 3                        slides of chapter 3, opened in the browser
         medtutor present 3 --out talk.html --no-browser
         medtutor present --live 3                 chapter 3 for coding in front of the room
+        medtutor present --live 3 --port 8890     further options go to JupyterLab
         """,
     )
     parser.add_argument("chapter", metavar="NN", help=CHAPTERS.split(";")[0])
@@ -246,12 +247,13 @@ def _present(words, root):
         "--out", metavar="FILE", help="where to write the slides (default build/present/NN_slug.html)"
     )
     parser.add_argument("--no-browser", action="store_true", help="write or serve, and open nothing")
-    parser.add_argument("--port", type=int, metavar="N", help="of JupyterLab, with --live (default 8888)")
-    options = parser.parse_args(words)
+    options, further = parser.parse_known_args(words)
+    if further and not options.live:
+        parser.error(f"unrecognized arguments: {' '.join(further)}")
     from medtutor.course import present
 
     if options.live:
-        return present.run_live(options.chapter, root, not options.no_browser, options.port)
+        return present.run_live(options.chapter, root, not options.no_browser, further)
     return present.run_present(options.chapter, root, options.out, not options.no_browser)
 
 

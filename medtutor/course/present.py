@@ -284,9 +284,10 @@ def run_present(name, root=ROOT, path=None, browser=True, out=None):
     return 0
 
 
-def run_live(name, root=ROOT, browser=True, port=None, out=None):
+def run_live(name, root=ROOT, browser=True, further=(), out=None):
     """`medtutor present --live`: a copy of a chapter in JupyterLab, one document, in large letters.
 
+    further  options for JupyterLab
     Becomes JupyterLab; the copy and its settings are below build/present, those of the user stay as they are.
     """
     from medtutor.course.prepare import become
@@ -300,8 +301,8 @@ def run_live(name, root=ROOT, browser=True, port=None, out=None):
     os.environ["JUPYTERLAB_WORKSPACES_DIR"] = str(folder / "workspaces")
     print(f"{shown(copy)} is a copy: the chapter stays as it is. Ctrl-C ends JupyterLab.", file=out)
     options = [f"--ServerApp.root_dir={folder}", f"--LabApp.default_url=/doc/tree/{copy.name}"]
-    options += ["--no-browser"] * (not browser) + [f"--ServerApp.port={port}"] * (port is not None)
-    return become([sys.executable, "-m", "jupyterlab", *options], root)
+    options += ["--LabApp.extension_manager=readonly", *["--no-browser"] * (not browser)]
+    return become([sys.executable, "-m", "jupyterlab", *options, *further], root)
 
 
 def fresh_copy(chapter, folder):
@@ -321,18 +322,22 @@ def fresh_copy(chapter, folder):
 
 
 def lab_settings(folder):
-    """JupyterLab's settings for the room in a folder: those of the user, in large letters."""
+    """JupyterLab's settings for the room in a folder: those of the user, in large letters, without news."""
     from jupyterlab.commands import get_user_settings_dir
+
+    from medtutor.course.prepare import LAB_SETTINGS
 
     shutil.rmtree(folder, ignore_errors=True)
     users = Path(get_user_settings_dir())
     if users.is_dir() and users.resolve() != folder.resolve():
         shutil.copytree(users, folder)
-    path = folder / "@jupyterlab" / "apputils-extension" / "themes.jupyterlab-settings"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    settings = _settings_in(path)
-    settings["overrides"] = {**settings.get("overrides", {}), **LAB_FONTS}
-    path.write_text(json.dumps(settings), encoding="utf-8")
+    for plugin, values in {**LAB_SETTINGS, "@jupyterlab/apputils-extension:themes": {}}.items():
+        path = folder / f"{plugin.replace(':', '/')}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        settings = _settings_in(path) | values
+        if plugin.endswith(":themes"):
+            settings["overrides"] = settings.get("overrides", {}) | LAB_FONTS
+        path.write_text(json.dumps(settings), encoding="utf-8")
     return folder
 
 
