@@ -132,8 +132,8 @@
 
   function scale() {
     const height = innerHeight - (panel.hidden ? 0 : panel.offsetHeight);
-    const factor = Math.min(innerWidth / 1280, height / 720);
-    const [x, y] = [(innerWidth - 1280 * factor) / 2, (height - 720 * factor) / 2];
+    const factor = Math.floor(Math.min(innerWidth, (height * 16) / 9)) / 1280; // whole pixels: no seam at the edge
+    const [x, y] = [(innerWidth - 1280 * factor) / 2, (height - 720 * factor) / 2].map(Math.floor);
     deck.style.transform = `translate(${x}px, ${y}px) scale(${factor})`;
   }
 
