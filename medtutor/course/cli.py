@@ -22,6 +22,7 @@ SUMMARIES = {
     "present": "show a chapter as slides in the browser, or in JupyterLab in large letters",
     "instructor": "write a chapter with solutions, usual mistakes, hints, speaker notes and minute marks",
     "plan": "print the lesson plans of chapters, 45 and 90 minutes",
+    "site": "write the chapters that are ready as pages with a search, to be read offline without Python",
     "grade": "run the exercises of notebooks that were handed in, into a table and a page a student",
 }
 
@@ -309,6 +310,28 @@ def _plan(words, root):
     return plans.run_plan(options.chapters, root, options.minutes)
 
 
+def _site(words, root):
+    parser = _parser(
+        "site",
+        """
+        Write the stored notebooks of all chapters that are ready, and 00_start_here, as static pages: a map
+        of the course, a search, contents for each page, formulas, explorers that answer without Python. The
+        pages open from the disk and ask nothing of the network. A cell's id is its anchor. Nothing is run,
+        and nothing is written where a link leads nowhere, an image has no alt text, or an exercise is
+        solved; all such places are listed.
+        """,
+        """
+        medtutor site                   into build/site; open build/site/index.html
+        medtutor site --out public      into a folder that is empty or holds an earlier site
+        """,
+    )
+    parser.add_argument("--out", metavar="FOLDER", help="where to write (default build/site)")
+    options = parser.parse_args(words)
+    from medtutor.course import site
+
+    return site.run_site(root, options.out)
+
+
 def _grade(words, root):
     parser = _parser(
         "grade",
@@ -371,5 +394,6 @@ OWN = {
     "present": _present,
     "instructor": _instructor,
     "plan": _plan,
+    "site": _site,
     "grade": _grade,
 }
