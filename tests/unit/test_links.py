@@ -4,7 +4,10 @@ import pytest
 
 from medtutor.course import links
 
-PAGE = '<html lang="en"><title>T</title><h1>One</h1><div class="cell" id="here">{}</div><footer>{}</footer></html>'
+PAGE = (
+    '<html lang="en"><title>T</title><h1>One</h1><div class="cell" id="here">{}</div>'
+    "<footer>{}</footer></html>"
+)
 
 
 def found(body="", foot="", **others):
