@@ -59,7 +59,7 @@
   function item(cell, words) {
     const entry = document.createElement("li");
     const link = document.createElement("a");
-    link.href = `${cell.page.file}#${encodeURIComponent(cell.cell)}`;
+    link.href = `${cell.page.file}#${encodeURIComponent(cell.anchor)}`;
     link.textContent = cell.section;
     const where = document.createElement("p");
     where.className = "facts";

@@ -57,7 +57,7 @@ PAGE = """<!doctype html>
 <nav aria-label="Course"><a href="index.html"{home}>medtutor <span>all chapters</span></a></nav>
 {search}
 <label class="colours">Colours <select id="page_colours">
-<option value="system">as the system</option>
+<option value="system">system</option>
 <option value="light">light</option>
 <option value="dark">dark</option>
 </select></label>
@@ -112,7 +112,7 @@ class Written:
     """A notebook as a page, and what contents, search and checks need of it.
 
     contents   [(level, anchor, heading as text)], levels 2 and 3
-    entries    [(cell id, heading it stands under, "text" or "code", words)], for the search
+    entries    [(anchor, heading it stands under, "text" or "code", words)], for the search
     problems   [links.Problem] that only the notebook shows
     taken      ids on the page: of its cells, and of the headings so far
     """
@@ -168,8 +168,12 @@ def _text(cell, page):
     from medtutor.course import pages
 
     text = pages.markdown(cell.source)
-    body = _anchored(text, cell.id, page)
-    page.entries.append((cell.id, _section(page), "text", words(HEADING.sub(" ", text))))
+    places = [(cell.id, _section(page))]
+    body = _anchored(text, cell.id, page, places)
+    between = HEADING.split(text)[:: HEADING.groups + 1]
+    for at, ((anchor, section), part) in enumerate(zip(places, between, strict=True)):
+        if at or part.strip():
+            page.entries.append((anchor, section, "text", words(part)))
     return body
 
 
@@ -182,20 +186,25 @@ def _code(cell, page):
     return "\n".join([source, outputs, *_needs_python(cell, page)])
 
 
-def _anchored(body, cell_id, page):
-    """A text cell whose headings lead to themselves; the first one's anchor is the cell's id."""
+def _anchored(body, cell_id, page, places):
+    """A text cell whose headings lead to themselves; the first one's anchor is the cell's id.
+
+    places  list that gets (anchor, text) of each heading
+    """
     first = [cell_id]
 
     def anchored(found):
         level, own, inside = int(found[1]), ID.search(found[2]), found[3]
         if level == 1:
             page.title = page.title or words(inside)
+            places.append((cell_id, words(inside)))
             return f"<h1>{inside}</h1>"
         own = html.unescape(own[1]) if own else ""
         own = "" if own in page.taken else own
         page.taken.add(own)
         anchor = first.pop() if first else own or cell_id
         page.contents.append((level, anchor, words(inside)))
+        places.append((anchor, words(inside)))
         label = html.escape(words(inside))
         here = f'<a class="here" href="{_to(anchor)}" aria-label="Link to: {label}">#</a>'
         own = f' id="{html.escape(own)}"' if own else ""
@@ -421,9 +430,9 @@ def _on_the_map(chapter, there):
 def search_index(pages):
     """The words of all cells as a script, for a page that is opened as a file cannot read data otherwise."""
     cells = [
-        {"page": place, "cell": cell, "section": section, "kind": kind, "words": text}
+        {"page": place, "anchor": anchor, "section": section, "kind": kind, "words": text}
         for place, page in enumerate(pages)
-        for cell, section, kind, text in page.entries
+        for anchor, section, kind, text in page.entries
     ]
     index = {"pages": [{"file": page.file, "title": page.title} for page in pages], "cells": cells}
     written_out = json.dumps(index, ensure_ascii=False).replace("<", "\\u003c")

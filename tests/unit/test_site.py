@@ -262,15 +262,29 @@ def test_the_search_knows_the_words_of_text_code_outputs_and_pictures(course):
     )
     found = index(files)
     assert found["pages"][1] == {"file": "01_one.html", "title": "One"}
-    cells = {each["cell"]: each for each in found["cells"] if each["page"] == 1}
+    cells = {each["anchor"]: each for each in found["cells"] if each["page"] == 1}
     assert cells["sizes"] == {
-        "page": 1, "cell": "sizes", "section": "1.1 Sizes", "kind": "text",
+        "page": 1, "anchor": "sizes", "section": "1.1 Sizes", "kind": "text",
         "words": "The kernel must fit: n−k.",
     }  # fmt: skip
     assert (cells["hand"]["section"], cells["hand"]["kind"]) == ("1.1 Sizes", "code")
     assert cells["hand"]["words"] == "pad(x) seven pixels"
     assert cells["see"]["words"] == "show() a grey box"
     assert cells["opening"]["section"] == "One"
+
+
+def test_the_search_tells_the_sections_of_one_cell_apart(course):
+    sections = text(
+        "end", "A last word.", "", "## Limits", "", "one specimen", "", "## References", "", "a paper"
+    )
+    files, _ = one(course, sections)
+    found = [tuple(each.values())[1:] for each in index(files)["cells"] if each["page"] == 1]
+    assert found == [
+        ("opening", "One", "text", ""),
+        ("end", "One", "text", "A last word."),
+        ("end", "Limits", "text", "one specimen"),
+        ("References", "References", "text", "a paper"),
+    ]
 
 
 def test_formulas_are_rendered_and_one_that_cannot_be_is_named(course):
