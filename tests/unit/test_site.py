@@ -384,6 +384,14 @@ def test_every_cell_of_the_course_is_on_its_page_under_its_id(ours):
             assert ids.count(cell.id) == 1, cell.id
 
 
+def test_all_that_the_search_finds_is_there(ours):
+    files, _ = ours
+    found = index(files)
+    anchors = [{each for _, each in links.read(files[page["file"]]).ids} for page in found["pages"]]
+    assert len(found["cells"]) > 400
+    assert [each for each in found["cells"] if each["anchor"] not in anchors[each["page"]]] == []
+
+
 def test_exercises_of_the_course_are_on_its_site_without_their_solutions(ours):
     files, _ = ours
     asked = 0
