@@ -32,7 +32,7 @@ from medtutor.data import load_notes
 from medtutor.plot import show_entities
 
 train, val, test = (load_notes(s, sentences=True) for s in ("train", "val", "test"))
-note = test.extra["notes"][0]
+note = test.extra["notes"][1929]  # a short one that holds all five types
 show_entities(
     [note], alt="A short note of an invented patient. Each disease, symptom, drug, test and part of the "
     "body stands in a frame with its type."
@@ -128,7 +128,7 @@ from medtutor.metrics import token_accuracy
 nothing = [["O"] * len(row) for row in test.y]
 result("token accuracy of finding nothing", token_accuracy(test.y, nothing), within=0.001)
 
-# %% [markdown] id="f1-intro" facts="0.333 0.5 0.4"
+# %% [markdown] id="f1-intro" facts="0.333"
 # So count **entities**, and let one count only if it is right as a whole: both ends and the type. Three counts: in
 # both, called, true.
 #
@@ -284,7 +284,7 @@ def shape(token):
 for word in ("HbA1c", "rosuvastatin", "2.5"):
     print(f"{word:13}{shape(word):13}{word[:3]:5}{word[-4:]}")
 
-# %% [markdown] id="embeddings"
+# %% [markdown] id="embeddings" facts="18"
 # ### What a word is known by
 #
 # Number 17 is no closer to 18 than to 400. An **embedding** gives each word a vector instead, and words that are used
@@ -348,7 +348,8 @@ for word in ("warfarin", "knee", "mother", "denies", "left"):
 # %% [markdown] id="neighbours-meaning"
 # Drugs stand beside drugs, parts of the body beside parts of the body, relatives beside relatives: no one told the counts what a drug is.
 # (Opposites are neighbours too, *left* and *right*: they are *used* alike. A vector knows company, not meaning.)
-#
+
+# %% [markdown] id="lstm"
 # ## 5.6 From RNN to LSTM, and in both directions
 #
 # The vector of *mass* does not say whether it is a finding or a unit; its sentence does. A **recurrent network** reads
@@ -414,7 +415,7 @@ forwards, backwards = both.get_weights()[:3], both.get_weights()[3:]
 by_hand = np.hstack([lstm(X, *forwards), lstm(X[::-1], *backwards)[::-1]])
 print("states", states.shape, " the same by hand:", np.allclose(by_hand, states, atol=1e-6))
 
-# %% [markdown] id="vanishing"
+# %% [markdown] id="vanishing" facts="32"
 # ### How far back does it reach?
 #
 # A word that lies $k$ steps back is learned from only if the last state still *moves* when that word moves. In a plain
@@ -511,9 +512,10 @@ for best in np.argsort(-scores, kind="stable")[:3]:
 print("paths", len(paths))
 print("the score of O O I:", path_score(emit, trans, np.array([0, 0, 2])))
 
-# %% [markdown] id="partition"
+# %% [markdown] id="partition" facts="20"
 # The best path is O B I. The transition to I after O costs so much that *chest* changes its mind.
-#
+
+# %% [markdown] id="forward-intro"
 # ### The sum over all paths
 #
 # For the probability we need $Z$. All paths of a sentence of 20 tokens and 11 tags are more than $10^{20}$; nobody
@@ -559,7 +561,7 @@ result("log Z by the forward algorithm", log_z, within=0.0005)
 result("log Z by all 27 paths         ", np.log(np.exp(scores).sum()), within=0.0005)
 result("probability of the best path  ", np.exp(scores.max() - log_z), within=0.0005)
 
-# %% [markdown] id="viterbi-intro"
+# %% [markdown] id="viterbi-intro" facts="1.5"
 # ### The best path
 #
 # Put a maximum in place of the sum, remember for each tag **which one it came from**, and walk back from the end:
@@ -675,7 +677,9 @@ print("expected less observed:", np.allclose(moved, marginals(emit, trans) - obs
 result("loss of the true path", nll(emit), within=0.0005)
 
 # %% [markdown] id="lattice-intro"
-# **Touch it.** Change an emission or a transition: the sums, the best path and the best tag of each word follow. How
+# ### Touch it
+#
+# Change an emission or a transition: the sums, the best path and the best tag of each word follow. How
 # much must *chest* lean to O until Viterbi gives up on it? Step through the recursion; then forbid O → I altogether.
 
 # %% id="explore-lattice"
@@ -733,7 +737,7 @@ found = np.array(crf.marginals(batch, A, mask))
 print("marginals as by hand:", np.allclose(found[0, :3], marginals(emit, trans), atol=1e-5))
 print("nothing under padding:", not found[0, 3:].any())
 
-# %% [markdown] id="training"
+# %% [markdown] id="training" facts="50000"
 # ## 5.8 Three readers, trained
 #
 # ### The features of the classical one
@@ -744,7 +748,7 @@ print("nothing under padding:", not found[0, 3:].any())
 #
 # $$e_t(k) = \sum_{f \in \text{features}(x, t)} w_{fk}$$
 
-# %% id="features-shown" facts="50000"
+# %% id="features-shown"
 from medtutor.nn.tagging import features
 
 print(*features(["denies", "chest", "pain"])[1])
@@ -756,7 +760,7 @@ print(*features(["denies", "chest", "pain"])[1])
 # %% id="feature-crf"
 from medtutor.nn.tagging import fit_feature_crf, tag_by_features
 
-by_features = fit_feature_crf(few.x, few.y, iterations=60)
+by_features = fit_feature_crf(few.x, few.y, iterations=40)
 called["feature CRF"] = tag_by_features(by_features, test.x)
 print("more than 50,000 features:", len(by_features.columns) > 50_000)
 result("F1, feature CRF", entity_f1(test.y, called["feature CRF"]), within=0.01)
@@ -909,7 +913,8 @@ def impossible(tags):
 
 count = sum(impossible(tags) for tags in called["BiLSTM"])
 print("impossible tags of the BiLSTM, more than ten:", count > 10)
-print("of the feature CRF:", sum(impossible(tags) for tags in called["feature CRF"]))
+by_hand_count = sum(impossible(tags) for tags in called["feature CRF"])
+print("the feature CRF writes some, but fewer:", 0 < by_hand_count < count)
 
 # %% id="train-crf"
 curves = live_curves(
@@ -949,17 +954,109 @@ def gain(a, b):
     return difference_interval(f1_of_counts, None, counted[a], counted[b], test.patients)
 
 
-for a, b in (("BiLSTM-CRF", "BiLSTM"), ("feature CRF", "BiLSTM-CRF"), ("BiLSTM-CRF", "dictionary")):
-    result(f"{a} less {b}", gain(a, b).value, within=0.025)
+for a, b in (("BiLSTM-CRF", "dictionary"), ("feature CRF", "BiLSTM"), ("BiLSTM-CRF", "BiLSTM")):
+    print(f"{a} above {b}, the whole interval:", gain(a, b).low > 0)
+print("feature CRF and BiLSTM-CRF within 0.04:", abs(gain("feature CRF", "BiLSTM-CRF").value) < 0.04)
+
+# %% [markdown] id="compare-meaning"
+# The dictionary is far behind. Choosing tags together is worth more than a point, by the whole interval, and it costs
+# one small table. And the network with all its vectors does **not** leave the features behind that somebody wrote
+# down by hand. With a few hundred notes that is no surprise, and it is no verdict either: one training is one draw.
 
 # %% [markdown] id="real"
-# ## 5.9 All notes, and the reader that we keep
+# ## 5.9 More notes, more seeds, and real sentences
 #
-# From here on the reader is a BiLSTM-CRF of the same size that has read **all** 2,000 training notes for five epochs;
-# its weights come with the course (`medtutor study 05_tagger`).
+# One training is one draw. These ran once, on all 2,000 notes and with three seeds each, and were stored
+# (`medtutor study 05_notes`):
+
+# %% id="seeds" facts="2000"
+from medtutor.data import stored_study
+
+study = stored_study("05_notes")
+
+
+def of_seeds(study, name):
+    """The test F1 of each seed; of a reader without seeds, one."""
+    runs = study[name] if isinstance(study[name], tuple) else [study[name]]
+    return np.array([run["test F1"] for run in runs])
+
+
+for name in ("dictionary", "feature CRF", "BiLSTM", "BiLSTM-CRF"):
+    f1_of_seeds = of_seeds(study, name)
+    result(f"F1 on all notes, {name}, mean of {len(f1_of_seeds)}", f1_of_seeds.mean(), within=0.0005)
+    result("    between lowest and highest", np.ptp(f1_of_seeds) + 0.0, within=0.0005)
+
+# %% id="learning-curve"
+learnt_from = study["notes learnt from"]
+show_curves(
+    learnt_from,
+    {
+        "feature CRF": study["test F1 of the feature CRF"],
+        "BiLSTM-CRF, mean of three": study["test F1 of the BiLSTM-CRF"].mean(axis=1)
+    },
+    logx=True, xlabel="training notes", ylabel="entity F1 on the test notes",
+    alt="Learning curves of the feature CRF and of the BiLSTM-CRF over 125, 500 and 2000 notes."
+)
+
+# %% [markdown] id="ncbi-intro"
+# ### Real sentences
+#
+# NCBI-disease (Doğan, Leaman and Lu, 2014) holds sentences of PubMed abstracts in which people marked the diseases.
+# The same functions, larger: vectors and LSTM of 100, ten epochs, no pretrained vectors, the epoch chosen on the
+# validation split, the test split read once. Stored by `medtutor study 05_ncbi`:
+
+# %% id="ncbi-result"
+ncbi = stored_study("05_ncbi")
+for name in ("dictionary", "feature CRF", "BiLSTM", "BiLSTM-CRF"):
+    f1_of_seeds = of_seeds(ncbi, name)
+    result(f"F1 on NCBI-disease, {name}, mean of {len(f1_of_seeds)}", f1_of_seeds.mean(), within=0.0005)
+    result("    between lowest and highest", np.ptp(f1_of_seeds) + 0.0, within=0.0005)
+crf_mean = of_seeds(ncbi, "BiLSTM-CRF").mean()
+result("BiLSTM-CRF on NCBI-disease", crf_mean, within=0.0005, at_least=0.8)
+print("each within 300 CPU-seconds:", all(run["CPU-seconds"] <= 300 for run in ncbi["BiLSTM-CRF"]))
+print("impossible tags, BiLSTM:", [run["impossible tags"] for run in ncbi["BiLSTM"]])
+print("impossible tags, BiLSTM-CRF:", [run["impossible tags"] for run in ncbi["BiLSTM-CRF"]])
+
+# %% [markdown] id="cmed-intro"
+# And Chinese: cMedQANER (Zhang et al., 2020), questions and answers from the web with eleven types. A token is a
+# character there; there are no blanks to cut words at.
+
+# %% id="cmed-result"
+chinese = stored_study("05_cmedqaner")
+for name in ("dictionary", "feature CRF", "BiLSTM-CRF"):
+    f1_of_seeds = of_seeds(chinese, name)
+    result(f"F1 on cMedQANER, {name}, mean of {len(f1_of_seeds)}", f1_of_seeds.mean(), within=0.0005)
+
+# %% [markdown] id="real-try"
+# With the network on, one line brings the same sentences to your machine, and the function below runs this chapter's
+# readers on them:
+#
+# ```python
+# from medtutor.data import load
+# train, val, test = (load("ncbi_disease", split) for split in ("train", "val", "test"))
+# ```
+
+
+# %% id="real-code"
+def on(name, unit="words", epochs=4, size=50):
+    """Train two readers on a published set -> its test F1 by a feature CRF and by a BiLSTM-CRF."""
+    from medtutor.data import load
+
+    train, val, test = (load(name, split) for split in ("train", "val", "test"))
+    codes = tagging.codes(train.x, train.y, unit)
+    net, _ = train_tagger(lambda: tagger(codes, size, size), codes, train, val, epochs)
+    by_hand = fit_feature_crf(train.x, train.y, unit)
+    answers = {"feature CRF": tag_by_features(by_hand, test.x), "BiLSTM-CRF": tagging.tag(net, codes, test.x)}
+    return {reader: entity_f1(test.y, rows) for reader, rows in answers.items()}
+
+
+# %% [markdown] id="stored-intro"
+# ### The reader that we keep
+#
+# From here on the reader is a BiLSTM-CRF of the size of section 5.8 that has read **all** training notes for five
+# epochs; its weights come with the course (`medtutor study 05_tagger`).
 
 # %% id="stored-reader" facts="2000"
-from medtutor.data import stored_study
 from medtutor.data.studies import unpacked
 
 codes = tagging.codes(train.x, train.y)
@@ -1007,9 +1104,9 @@ def all_errors(rows):
 
 errors = {name: all_errors(rows) for name, rows in called.items()}
 kinds_of_error = ("ends", "type", "missed", "invented")
-for name, counts in errors.items():
-    commonest = max(kinds_of_error, key=lambda kind: counts[kind])
-    print(f"{name:12} commonest error: {commonest}")
+for name in ("dictionary", "stored BiLSTM-CRF"):
+    commonest = max(kinds_of_error, key=lambda kind: errors[name][kind])
+    print(f"{name:17}  commonest error: {commonest}")
 every = [sum(counts[k] for k in ("right", "ends", "type", "missed")) for counts in errors.values()]
 print("each true entity counted once:", set(every) == {len(entities)})
 
@@ -1035,7 +1132,7 @@ from medtutor.explore import explore_agreement
 shown, asked = range(0, len(test.x), 100), ("dictionary", "feature CRF", "stored BiLSTM-CRF")
 explore_agreement(
     [test.x[row] for row in shown], [test.y[row] for row in shown],
-    {name: [called[name][row] for row in shown] for name in asked}, tolerance=0.05
+    {name: [called[name][row] for row in shown] for name in asked}, tolerance=0.02
 )
 
 # %% [markdown] id="new-names-intro"
@@ -1051,9 +1148,11 @@ def recall_of(rows, wanted):
     return np.mean(np.array(hits)[np.array(wanted)])
 
 
-for name, rows in called.items():
-    result(f"recall of known names, {name}", recall_of(rows, ~np.array(new)), within=0.025)
-    result(f"recall of new names,   {name}", recall_of(rows, new), within=0.025)
+print("new names that the dictionary finds:", recall_of(called["dictionary"], new))
+for name in ("feature CRF", "BiLSTM", "BiLSTM-CRF", "stored BiLSTM-CRF"):
+    known_names, new_names = (recall_of(called[name], w) for w in (~np.array(new), new))
+    result(f"recall of known names, {name}", known_names, within=0.02)
+    result(f"recall of new names,   {name}", new_names, within=0.035)
 
 # %% [markdown] id="negation-intro"
 # ### "No fever"
@@ -1103,7 +1202,8 @@ print("finds less than half:", sensitivity(absent, said) < 0.5)
 # Our rule finds less than half of it, since much is denied *behind* the mention ("fever and cough absent"), and a third
 # of what it calls negated is not: "no pain in the chest, so it must come from *bronchiectasis*". Whether a finding is
 # there is a question of its own, with its own data and its own error rate.
-#
+
+# %% [markdown] id="remembers"
 # ### What the model remembers
 #
 # Real notes hold names, dates, addresses. They have to be **de-identified** before anybody trains on them; the law
@@ -1126,7 +1226,8 @@ print(sum(len(who[word]) == 1 for word in fewer.words))
 # Whoever gets such a file can read them. Keep only words that occur in the notes of several patients, and treat the
 # model as what it is: something made of patients' texts. (Weights remember too, and the dictionary is nothing *but*
 # the names.)
-#
+
+# %% [markdown] id="deploying"
 # ## 5.11 Deploying
 #
 # Text in, entities out: **offsets** in the text as it came, the type, the words, and how sure. How sure is the reader
@@ -1210,13 +1311,14 @@ for name, text in odd.items():
 # %% id="explore-note"
 from medtutor.explore import explore_note
 
-explore_note(read, "Mrs. Brown, 71, short of breath since Friday, no fever. Takes ramipril for hypertension.")
+explore_note(read, "71-year-old woman, short of breath since Friday, no fever. Takes ramipril for hypertension.")
 
 # %% [markdown] id="save-intro"
 # **Save and load.** The file must answer as the model did; and it is worth nothing without the numbers of its words,
 # which go beside it.
 
 # %% id="saved"
+import hashlib
 import tempfile
 from pathlib import Path
 
@@ -1226,18 +1328,19 @@ reader.save(folder / "reader.keras")
 again = keras.models.load_model(folder / "reader.keras")
 kept = tagging.Codes(**json.loads((folder / "codes.json").read_text(encoding="utf-8")))
 same = tagging.tag(again, kept, test.x[:300]) == tagging.tag(reader, codes, test.x[:300])
+checksum = hashlib.sha256(b"".join(w.tobytes() for w in again.get_weights())).hexdigest()
 print("the same tags after loading:", same)
 
 # %% id="cost" tags=["nbval-ignore-output"] reason="time and size are those of the machine at hand"
 import time
 
 start = time.perf_counter()
-for note in test.extra["notes"][:20]:
+for note in load_notes("test").extra["notes"][:20]:
     read(note.text)
 print(f"one note {50 * (time.perf_counter() - start):.0f} ms, ", end="")
 print(f"file {(folder / 'reader.keras').stat().st_size / 2**20:.1f} MB")
 
-# %% id="card" facts="2000"
+# %% id="card" facts="2,000 0.823 0.831 0.839"
 from medtutor.report import model_card
 
 final = interval(
@@ -1246,7 +1349,8 @@ final = interval(
 model_card(
     details={
         "name": "medtutor note reader", "version": "1", "date": "2026-11-29", "by": "you",
-        "type": f"BiLSTM-CRF, {reader.count_params()} weights", "licence": "MIT"
+        "type": f"BiLSTM-CRF, {reader.count_params()} weights", "licence": "MIT",
+        "checksum": checksum
     },
     intended_use="teaching: to show how a tagger is built, judged and documented",
     out_of_scope="any text about a person; any other language, ward, or kind of note",
