@@ -38,6 +38,7 @@ from medtutor.course import data, fingerprint, spread
 from medtutor.course.build import ROOT, BuildError, find_name, shown
 from medtutor.course.validate import kernel_environment
 from medtutor.data import cache
+from medtutor.data.registry import DataNotHere
 from medtutor.data.studies import duration, read
 
 PACKAGES = ("numpy", "keras", "tensorflow", "tensorflow-cpu")
@@ -434,5 +435,8 @@ def _measure(wanted, options, root):
                 file=sys.stderr,
             )
             return 130
+        except DataNotHere as error:
+            print(f"{script.name} reads data that are not here.\n{error}", file=sys.stderr)
+            return 1
         print(f"{script.name}  kept in {shown(path)}")
     return 0

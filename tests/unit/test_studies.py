@@ -414,6 +414,14 @@ def test_a_cache_that_cannot_be_written_is_named_before_anything_runs(root, caps
     assert "MEDTUTOR_CACHE" in capsys.readouterr().err and runs(root) == ""
 
 
+def test_data_that_are_not_here_are_named_with_what_to_do(root, capsys):
+    new = 'raise __import__("medtutor.data").data.DataNotHere("train.tsv: download it by hand")'
+    edit(root / "studies" / "02_toy.py", "return numbers.square(number)", new)
+    assert study.main(["02_toy"], root) == 1
+    said = "02_toy reads data that are not here.\ntrain.tsv: download it by hand\n"
+    assert capsys.readouterr().err == said
+
+
 def test_an_unknown_study_is_answered_with_those_there_are(root, capsys):
     assert study.main(["sedes"], root) == 1
     assert capsys.readouterr().err == "no study is called 'sedes'; there are: 02_toy\n"
