@@ -141,8 +141,9 @@ def code_block(source):
 
 
 def outputs(cell):
-    """All outputs of a code cell, each in a <div class="output">; "" for none."""
-    return "\n".join(f'<div class="output">{output(each)}</div>' for each in cell.get("outputs", ()))
+    """All outputs of a code cell, each in a <div class="output">; "" for none, and nothing for an empty text."""
+    shown = (each for each in cell.get("outputs", ()) if each.get("data") != {"text/plain": ""})
+    return "\n".join(f'<div class="output">{output(each)}</div>' for each in shown)
 
 
 def output(stored):

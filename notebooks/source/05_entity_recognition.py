@@ -6,7 +6,7 @@
 #     name: python3
 # ---
 
-# %% [markdown] id="opening"
+# %% [markdown] id="opening" tags=["slide"]
 # # 5 · BiLSTM-CRF entity recognition: what does this note say?
 #
 # A hospital writes more text than anybody can read. *How many patients with a deep vein thrombosis got warfarin?* The
@@ -24,7 +24,7 @@
 #
 # **In a hurry?** Sections 5.2, 5.3, 5.7 and 5.8 carry the rest.
 
-# %% id="first-look"
+# %% id="first-look" tags=["slide-on", "slide-output"]
 import numpy as np
 
 from medtutor import result
@@ -37,6 +37,11 @@ show_entities(
     [note], alt="A short note of an invented patient. Each disease, symptom, drug, test and part of the "
     "body stands in a frame with its type."
 )
+
+# %% [markdown] id="opening-notes" tags=["notes"] minutes=3
+# Give the room half a minute with the note and one question: which words would you mark, and where does each end?
+# Collect two answers that differ. Then name the three readers of the chapter: a list of names, a model with features
+# made by hand, a network.
 
 # %% [markdown] id="three-readers"
 # ## 5.1 A note, and three readers
@@ -57,19 +62,24 @@ print("sentences", [len(pile.x) for pile in piles])
 print("tokens   ", [sum(map(len, pile.x)) for pile in piles])
 print("types    ", *test.classes)
 
-# %% [markdown] id="tags-intro"
+# %% [markdown] id="tags-intro" tags=["slide"]
 # ## 5.2 Tags
 #
 # A reader that answers token by token can mark an entity by a **tag** on each token: **B** on its first token
 # ("begin"), **I** on the others ("inside"), each with the type, and **O** outside of all. This is **BIO**.
 
-# %% id="tags-by-hand"
+# %% id="tags-by-hand" tags=["slide-on", "slide-output", "slide-reveal"]
 tokens = ["denies", "chest", "pain", "or", "fever", ";", "takes", "aspirin"]
 tags = ["O", "B-symptom", "I-symptom", "O", "B-symptom", "O", "O", "B-drug"]
 for token, tag in zip(tokens, tags, strict=True):
     print(f"{token:9}{tag}")
 
-# %% [markdown] id="exercise-bio-intro"
+# %% [markdown] id="tags-notes" tags=["notes"] minutes=4
+# Write the eight tokens on the board, *denies chest pain or fever ; takes aspirin*, and let everybody tag them before
+# the key. Ask why a B is needed at all before the next one. Stumbling point: *denies* is O. Tags say what is
+# mentioned, not what is true; that comes back in section 5.10.
+
+# %% [markdown] id="exercise-bio-intro" tags=["fragment"]
 # Why a B at all? Because two names may stand side by side, *fever cough*, and would be one without it. **Your turn:
 # `bio_tags`**, from entities to tags.
 
@@ -117,18 +127,18 @@ print("tags in BIO", len(names), " in BIOES", 1 + 4 * len(train.classes))
 used = {tag for row in train.y for tag in row}
 print("all of them occur:", used == set(names))
 
-# %% [markdown] id="measures"
+# %% [markdown] id="measures" tags=["slide"]
 # ## 5.3 Measures: count entities, not tokens
 #
 # Most tokens are O. A program that finds **nothing** gets all of those right:
 
-# %% id="token-accuracy-useless"
+# %% id="token-accuracy-useless" tags=["slide-on", "slide-output", "slide-reveal"]
 from medtutor.metrics import token_accuracy
 
 nothing = [["O"] * len(row) for row in test.y]
 result("token accuracy of finding nothing", token_accuracy(test.y, nothing), within=0.001)
 
-# %% [markdown] id="f1-intro" facts="0.333"
+# %% [markdown] id="f1-intro" tags=["fragment"] facts="0.333"
 # So count **entities**, and let one count only if it is right as a whole: both ends and the type. Three counts: in
 # both, called, true.
 #
@@ -138,7 +148,7 @@ result("token accuracy of finding nothing", token_accuracy(test.y, nothing), wit
 # By hand: *chest pain* is called as *chest* only, *fever* is missed, *aspirin* is found, and *takes* is called a
 # drug. Both: 1, called: 3, true: 3. Precision 1/3 = 0.333, recall the same, and so is $F_1$.
 
-# %% id="f1-by-hand"
+# %% id="f1-by-hand" tags=["fragment", "slide-output"]
 from medtutor.metrics import entity_counts, entity_f1, entity_precision, entity_recall
 
 called = ["O", "B-symptom", "O", "O", "O", "O", "B-drug", "B-drug"]
@@ -147,6 +157,11 @@ print("both", both, " called", n_called, " true", n_true)
 result("F1 by hand   ", 2 * both / (n_called + n_true), within=0.001)
 result("F1           ", entity_f1([tags], [called]), within=0.001)
 result("token accuracy", token_accuracy([tags], [called]), within=0.001)
+
+# %% [markdown] id="measures-notes" tags=["notes"] minutes=4
+# Ask for the token accuracy of a program that finds nothing. Then four cases on the board before the last key:
+# *chest* is called for *chest pain*, *fever* is missed, *aspirin* found, *takes* called a drug. Stumbling point: a
+# wrong end counts twice, as invented and as missed. Ask whether half a name is of any use to them.
 
 # %% [markdown] id="partial-intro"
 # An entity with a wrong end counts **twice**: one is invented and one is missed. That is harsh on *chest*, but a
@@ -167,7 +182,7 @@ for match in ("exact", "partial", "boundaries"):
 # %% id="check-f1"
 check(f1_of_entities)  # stuck? hint("f1_of_entities"), later solution(…)
 
-# %% [markdown] id="dictionary"
+# %% [markdown] id="dictionary" tags=["slide"]
 # ## 5.4 What came before: a dictionary
 #
 # Collect every name that an entity of the training notes has, with its commonest type. In a new sentence, mark the
@@ -203,7 +218,7 @@ def look_up(names, tokens):
     return bio.tags(len(tokens), found)
 
 
-# %% id="dictionary-result"
+# %% id="dictionary-result" tags=["slide-on", "slide-output", "slide-reveal"]
 known = dictionary(train.x, train.y)
 called = {"dictionary": [look_up(known, tokens) for tokens in test.x]}
 print("names known", len(known))
@@ -214,7 +229,7 @@ for measure in (entity_precision, entity_recall, entity_f1):
 # Why does it stop there? Count the test entities whose name occurs in no training note, and the names that have more
 # than one type.
 
-# %% id="dictionary-why"
+# %% id="dictionary-why" tags=["fragment", "slide-output"]
 def name_of(tokens, start, end):
     return tuple(token.lower() for token in tokens[start:end])
 
@@ -226,7 +241,12 @@ result("share of new names", np.mean(new), within=0.001)
 right = sum(known.get(name_of(test.x[row], start, end)) == kind for row, start, end, kind in entities)
 print("known names with the right type", right, "of", len(entities) - sum(new))
 
-# %% [markdown] id="dictionary-meaning"
+# %% [markdown] id="dictionary-notes" tags=["notes"] minutes=4
+# Ask for a bet on precision and on recall. Then the new names: ask for three ways to write *deep vein thrombosis*,
+# with a typing error among them. Stumbling point: a longer list does not help with a word that has two types. Keep
+# the F1 on the board; every later reader has to beat it.
+
+# %% [markdown] id="dictionary-meaning" tags=["fragment"]
 # More than half of the names are new: forms that the training notes never use, abbreviations, typing errors. No list
 # is ever complete, and a list knows no sentence: *glucose* is given or measured. What a reader needs is the **form**
 # of a word and the words **around** it.
@@ -284,7 +304,7 @@ def shape(token):
 for word in ("HbA1c", "rosuvastatin", "2.5"):
     print(f"{word:13}{shape(word):13}{word[:3]:5}{word[-4:]}")
 
-# %% [markdown] id="embeddings" facts="18"
+# %% [markdown] id="embeddings" tags=["slide"] facts="18"
 # ### What a word is known by
 #
 # Number 17 is no closer to 18 than to 400. An **embedding** gives each word a vector instead, and words that are used
@@ -335,7 +355,7 @@ vectors = u * np.sqrt(s)
 vectors /= np.linalg.norm(vectors, axis=1, keepdims=True) + 1e-9  # length 1: dot is cosine
 
 
-# %% id="neighbours"
+# %% id="neighbours" tags=["slide-on", "slide-output", "slide-reveal"]
 def neighbours(word, k=4):
     """The k words whose vectors point most nearly where this word's does."""
     nearest = np.argsort(-vectors @ vectors[words.index(word)], kind="stable")
@@ -345,11 +365,16 @@ def neighbours(word, k=4):
 for word in ("warfarin", "knee", "mother", "denies", "left"):
     print(f"{word:9}", *neighbours(word))
 
-# %% [markdown] id="neighbours-meaning"
+# %% [markdown] id="neighbours-notes" tags=["notes"] minutes=4
+# Ask what number 17 has in common with 18: nothing. Let them guess the neighbours of *warfarin* and of *left* before
+# the key. Stumbling point: opposites are neighbours, they are used alike. If somebody asks about words that were
+# never seen: their parts still speak, *-statin*, *-itis*.
+
+# %% [markdown] id="neighbours-meaning" tags=["fragment"]
 # Drugs stand beside drugs, parts of the body beside parts of the body, relatives beside relatives: no one told the counts what a drug is.
 # (Opposites are neighbours too, *left* and *right*: they are *used* alike. A vector knows company, not meaning.)
 
-# %% [markdown] id="lstm"
+# %% [markdown] id="lstm" tags=["slide"]
 # ## 5.6 From RNN to LSTM, and in both directions
 #
 # The vector of *mass* does not say whether it is a finding or a unit; its sentence does. A **recurrent network** reads
@@ -404,9 +429,14 @@ states = np.array(layer(X[None]))[0]
 print("states", states.shape)
 print("the same by hand:", np.allclose(lstm(X, *layer.get_weights()), states, atol=1e-6))
 
-# %% [markdown] id="both-ways"
+# %% [markdown] id="both-ways" tags=["fragment"]
 # **Both directions.** In *denies chest pain* the word before decides, in *mass of 5 cm* the word after. A second LSTM
 # reads the sentence from its end, and the two states are laid side by side: the **BiLSTM**.
+
+# %% [markdown] id="lstm-notes" tags=["notes"] minutes=4
+# One gate at a time: what is kept, what is written, what is shown. Do one unit on the board, with $c = 2$, $f = 0.5$,
+# $i = 1$, $g = 0.5$, and ask for the new $c$. Stumbling point: $c$ is added to, not overwritten; what this plus sign
+# is worth comes on the next slide. Before the key ask which word decides in *mass of 5 cm*.
 
 # %% id="bilstm-checked"
 both = layers.Bidirectional(layers.LSTM(4, return_sequences=True))
@@ -415,7 +445,7 @@ forwards, backwards = both.get_weights()[:3], both.get_weights()[3:]
 by_hand = np.hstack([lstm(X, *forwards), lstm(X[::-1], *backwards)[::-1]])
 print("states", states.shape, " the same by hand:", np.allclose(by_hand, states, atol=1e-6))
 
-# %% [markdown] id="vanishing" facts="32"
+# %% [markdown] id="vanishing" tags=["slide"] facts="32"
 # ### How far back does it reach?
 #
 # A word that lies $k$ steps back is learned from only if the last state still *moves* when that word moves. In a plain
@@ -451,7 +481,7 @@ fallen = {name: values[-1] / values[0] for name, values in slopes.items()}
 print("below a thousandth, 40 steps back:", [name for name in cells if fallen[name] < 1e-3])
 print("the larger bias keeps a tenth:", fallen["LSTM, forget bias 3"] > 0.1)
 
-# %% id="vanishing-shown"
+# %% id="vanishing-shown" tags=["slide-on", "slide-reveal"]
 from medtutor.plot import show_curves
 
 show_curves(
@@ -461,7 +491,12 @@ show_curves(
     "forget bias hardly at all."
 )
 
-# %% [markdown] id="crf"
+# %% [markdown] id="reach-notes" tags=["notes"] minutes=3
+# Ask how far back a plain RNN can still learn from; then the curves. The axis is logarithmic: a straight line down is
+# the same factor at each step. These layers are untrained. The curve says where learning can begin, not what is
+# learned.
+
+# %% [markdown] id="crf" tags=["slide"]
 # ## 5.7 Why a CRF, and how
 #
 # ### Choosing the tags together
@@ -475,14 +510,19 @@ show_curves(
 #
 # Three words and three tags are enough to see everything: 27 paths, which we can all write down.
 
-# %% id="three-words"
+# %% id="three-words" tags=["slide-on", "slide-reveal"]
 three = ["no", "chest", "pain"]
 kinds = ["O", "B", "I"]
 emit = np.array([[2, 0, 0], [1, 0.5, 0], [0, 0.5, 1.5]])  # (T, K)
 trans = np.array([[0.5, 0, -3], [0, -1, 1], [0, -0.5, 0.5]])  # from O, B, I to O, B, I
 print("the best tag of each word:", *(kinds[k] for k in emit.argmax(axis=1)))
 
-# %% [markdown] id="argmax-meaning"
+# %% [markdown] id="three-words-notes" tags=["notes"] minutes=5
+# Read the numbers aloud: a row a word, the columns O, B, I. Let them write down the best tag of each word before the
+# key, and ask what is wrong with O O I. Then let somebody add up O B I by hand. Stumbling point: *chest* does not
+# change its mind by itself, it gives way to *pain*.
+
+# %% [markdown] id="argmax-meaning" tags=["fragment"]
 # Each word by itself says O O I: an entity that goes on without having begun. *Chest* hesitates between O and B, and
 # it cannot know that *pain* has decided for I.
 #
@@ -504,7 +544,7 @@ def path_score(e, A, y):
     return e[np.arange(len(y)), y].sum() + A[y[:-1], y[1:]].sum()
 
 
-# %% id="all-paths"
+# %% id="all-paths" tags=["fragment", "slide-output"]
 paths = [np.array(y) for y in product(range(3), repeat=3)]
 scores = np.array([path_score(emit, trans, y) for y in paths])
 for best in np.argsort(-scores, kind="stable")[:3]:
@@ -512,10 +552,10 @@ for best in np.argsort(-scores, kind="stable")[:3]:
 print("paths", len(paths))
 print("the score of O O I:", path_score(emit, trans, np.array([0, 0, 2])))
 
-# %% [markdown] id="partition" facts="20"
+# %% [markdown] id="partition"
 # The best path is O B I. The transition to I after O costs so much that *chest* changes its mind.
 
-# %% [markdown] id="forward-intro"
+# %% [markdown] id="forward-intro" tags=["slide"] facts="20"
 # ### The sum over all paths
 #
 # For the probability we need $Z$. All paths of a sentence of 20 tokens and 11 tags are more than $10^{20}$; nobody
@@ -543,7 +583,7 @@ check(log_sum_exp)  # stuck? hint("log_sum_exp"), later solution("log_sum_exp")
 check(forward_log_z)  # stuck? hint("forward_log_z"), later solution("forward_log_z")
 
 
-# %% id="forward-code"
+# %% id="forward-code" tags=["slide-on"]
 from scipy.special import logsumexp
 
 
@@ -555,13 +595,18 @@ def forward(e, A):
     return np.array(alpha)
 
 
-# %% id="forward-checked"
+# %% id="forward-checked" tags=["slide-on", "slide-output", "slide-reveal"]
 log_z = logsumexp(forward(emit, trans)[-1])
 result("log Z by the forward algorithm", log_z, within=0.0005)
 result("log Z by all 27 paths         ", np.log(np.exp(scores).sum()), within=0.0005)
 result("probability of the best path  ", np.exp(scores.max() - log_z), within=0.0005)
 
-# %% [markdown] id="viterbi-intro" facts="1.5"
+# %% [markdown] id="forward-notes" tags=["notes"] minutes=5
+# Ask how many paths twenty tokens and eleven tags have, and who will add them up. Do one $\alpha$ on the board: all
+# ways into *chest* as O. Stumbling point: the log of a sum is no sum of logs; take the largest out first. Then the
+# key: the same number by two ways, and that is the proof.
+
+# %% [markdown] id="viterbi-intro" tags=["slide"] facts="1.5"
 # ### The best path
 #
 # Put a maximum in place of the sum, remember for each tag **which one it came from**, and walk back from the end:
@@ -595,7 +640,7 @@ def viterbi(e, A):
     return path[::-1], np.array(delta)
 
 
-# %% id="viterbi-checked"
+# %% id="viterbi-checked" tags=["slide-on", "slide-output", "slide-reveal"]
 path, delta = viterbi(emit, trans)
 print("best path", *(kinds[k] for k in path))
 print(delta)
@@ -607,7 +652,12 @@ for _ in range(200):
     same += viterbi(e, A)[0] == list(tried)
 print("as by trying all paths:", same, "of 200")
 
-# %% [markdown] id="marginals-intro"
+# %% [markdown] id="viterbi-notes" tags=["notes"] minutes=4
+# One thing differs from the slide before: a maximum in place of the sum. Let them fill in the three numbers at
+# *chest* by hand, then walk back from *pain* with a finger. Stumbling point: whoever forgets where each maximum came
+# from has a score and no path.
+
+# %% [markdown] id="marginals-intro" tags=["slide"]
 # ### How sure at each token?
 #
 # $P(y_t = k)$, the share of all paths that pass tag $k$ at step $t$, is a **marginal**. It needs the sum over the
@@ -640,7 +690,7 @@ def marginals(e, A):
     return np.exp(alpha + backward(e, A) - logsumexp(alpha[-1]))
 
 
-# %% id="marginals-checked"
+# %% id="marginals-checked" tags=["slide-on", "slide-output", "slide-reveal"]
 p = np.exp(scores - log_z)
 counted = np.zeros((3, 3))
 for y, share in zip(paths, p, strict=True):
@@ -648,7 +698,7 @@ for y, share in zip(paths, p, strict=True):
 print("the same by all paths:", np.allclose(counted, marginals(emit, trans)))
 result("how sure that chest is a B", marginals(emit, trans)[1, 1], within=0.0005)
 
-# %% [markdown] id="gradient-intro"
+# %% [markdown] id="gradient-intro" tags=["fragment"]
 # ### What training does
 #
 # The loss of one sentence is $-\log P(y) = \log Z - s(y)$. Its slope in an emission is a difference of two counts:
@@ -659,7 +709,7 @@ result("how sure that chest is a B", marginals(emit, trans)[1, 1], within=0.0005
 # and for a transition the expected number of times that $j$ follows $i$ less the observed number. Training stops
 # where the model expects what it sees. We check it by moving each emission a little:
 
-# %% id="gradient-checked"
+# %% id="gradient-checked" tags=["fragment", "slide-output"]
 y = np.array([0, 1, 2])  # the truth: O B I
 
 
@@ -676,18 +726,28 @@ observed = np.eye(3)[y]
 print("expected less observed:", np.allclose(moved, marginals(emit, trans) - observed, atol=1e-8))
 result("loss of the true path", nll(emit), within=0.0005)
 
-# %% [markdown] id="lattice-intro"
+# %% [markdown] id="gradient-notes" tags=["notes"] minutes=5
+# A marginal is a vote of all paths, each with the weight of its probability. Ask what the marginals of one word add
+# up to. Then all of training in one line, expected less observed; ask when it is zero. Stumbling point: the best path
+# need not pass the most probable tag of each word. These are two questions.
+
+# %% [markdown] id="lattice-intro" tags=["slide"]
 # ### Touch it
 #
 # Change an emission or a transition: the sums, the best path and the best tag of each word follow. How
 # much must *chest* lean to O until Viterbi gives up on it? Step through the recursion; then forbid O → I altogether.
 
-# %% id="explore-lattice"
+# %% id="explore-lattice" tags=["slide-on"]
 from medtutor.explore import explore_lattice
 
 explore_lattice(three, kinds, emit, trans)
 
-# %% [markdown] id="forbid-intro"
+# %% [markdown] id="lattice-notes" tags=["notes"] minutes=5
+# Let somebody else hold the mouse. Question: how much must *chest* lean to O until Viterbi gives up on O B I? Take
+# guesses first. Then step through the recursion, and last forbid O to I. The best tag of each word does not care: it
+# never saw a transition.
+
+# %% [markdown] id="forbid-intro" tags=["slide"]
 # ### What must not be
 #
 # In BIO an I follows a B or an I of its own type and nothing else, and no sentence begins with one. Such transitions
@@ -699,12 +759,16 @@ explore_lattice(three, kinds, emit, trans)
 # %% id="check-forbid"
 check(forbid)  # stuck? hint("forbid"), later solution("forbid")
 
-# %% id="forbidden-counted"
+# %% id="forbidden-counted" tags=["slide-on", "slide-output", "slide-reveal"]
 from medtutor.nn.crf import allowed_transitions
 
 allowed, first, last = allowed_transitions(names)
 print("transitions", allowed.size, " allowed", int(allowed.sum()))
 print("tags that may begin a sentence", int(first.sum()), "of", len(names))
+
+# %% [markdown] id="forbid-notes" tags=["notes"] minutes=2
+# Ask who may stand before an I, and let them count for one type before the key. Somebody will ask why not minus
+# infinity: infinity less infinity is not a number.
 
 # %% [markdown] id="masking-intro"
 # ### Padding
@@ -737,7 +801,7 @@ found = np.array(crf.marginals(batch, A, mask))
 print("marginals as by hand:", np.allclose(found[0, :3], marginals(emit, trans), atol=1e-5))
 print("nothing under padding:", not found[0, 3:].any())
 
-# %% [markdown] id="training" facts="50000"
+# %% [markdown] id="training" tags=["slide"] facts="50000"
 # ## 5.8 Three readers, trained
 #
 # ### The features of the classical one
@@ -748,16 +812,21 @@ print("nothing under padding:", not found[0, 3:].any())
 #
 # $$e_t(k) = \sum_{f \in \text{features}(x, t)} w_{fk}$$
 
-# %% id="features-shown"
+# %% id="features-shown" tags=["slide-on", "slide-output"]
 from medtutor.nn.tagging import features
 
 print(*features(["denies", "chest", "pain"])[1])
+
+# %% [markdown] id="readers-notes" tags=["notes"] minutes=4
+# Ask the room for features of a drug's name: its ending, its shape, the word before. They have just built the strong
+# model of the years before networks. Stumbling point: both readers choose their tags together; what differs is where
+# the emissions come from, features by hand or a BiLSTM.
 
 # %% [markdown] id="feature-crf-intro"
 # Its loss has a single minimum; L-BFGS walks there over all sentences at once, with *expected less observed* as the
 # slope.
 
-# %% id="feature-crf"
+# %% id="feature-crf" tags=["fragment", "slide-output"]
 from medtutor.nn.tagging import fit_feature_crf, tag_by_features
 
 by_features = fit_feature_crf(few.x, few.y, iterations=40)
@@ -765,7 +834,7 @@ called["feature CRF"] = tag_by_features(by_features, test.x)
 print("more than 50,000 features:", len(by_features.columns) > 50_000)
 result("F1, feature CRF", entity_f1(test.y, called["feature CRF"]), within=0.01)
 
-# %% [markdown] id="tagger-intro"
+# %% [markdown] id="tagger-intro" tags=["fragment"]
 # ### The network
 #
 # Vectors of the word and of its parts, a BiLSTM, a score for each tag; then either a softmax, each token by itself,
@@ -889,12 +958,17 @@ bilstm, history = train_tagger(
     lambda: tagger(codes, 50, 50, crf=False), codes, few, some_val, epochs=3, callbacks=[curves]
 )
 
-# %% id="bilstm-result"
+# %% id="bilstm-result" tags=["slide", "slide-output"]
 called["BiLSTM"] = tagging.tag(bilstm, codes, test.x)
 result("best F1 in validation, BiLSTM", max(history["val_f1"]), within=0.01)
 result("F1 in test, BiLSTM           ", entity_f1(test.y, called["BiLSTM"]), within=0.02)
 
-# %% [markdown] id="validation-meaning"
+# %% [markdown] id="validation-notes" tags=["notes"] minutes=5
+# Show the two numbers and be silent for a moment. Ask why validation did not warn us; take three answers before the
+# text. The epoch was chosen by it, too. Ask what "the next ward" is in their own data. Then the tags that cannot be:
+# the classical CRF has learned to avoid them, the layer has them forbidden. Ask for the difference.
+
+# %% [markdown] id="validation-meaning" tags=["fragment"]
 # Look at these two numbers before you go on. In **validation** almost nothing is wrong, in **test** a good deal. The
 # validation notes use the names and the sentences of the training notes; the test notes bring new ones. So
 # validation could not warn us, and choosing an epoch by it chooses the best memory. *A split tests what it separates*:
@@ -902,7 +976,7 @@ result("F1 in test, BiLSTM           ", entity_f1(test.y, called["BiLSTM"]), wit
 #
 # Now what section 5.7 was about: how often does the BiLSTM write what cannot be?
 
-# %% id="impossible"
+# %% id="impossible" tags=["fragment", "slide-output"]
 from itertools import pairwise
 
 
@@ -925,17 +999,17 @@ bilstm_crf, history = train_tagger(
     lambda: tagger(codes, 50, 50), codes, few, some_val, epochs=3, callbacks=[curves]
 )
 
-# %% id="crf-result"
+# %% id="crf-result" tags=["fragment", "slide-output"]
 called["BiLSTM-CRF"] = tagging.tag(bilstm_crf, codes, test.x)
 print("impossible tags of the BiLSTM-CRF:", sum(impossible(tags) for tags in called["BiLSTM-CRF"]))
 result("F1 in test, BiLSTM-CRF", entity_f1(test.y, called["BiLSTM-CRF"]), within=0.02, at_least=0.75)
 
-# %% [markdown] id="compare-intro"
+# %% [markdown] id="compare-intro" tags=["slide"]
 # ### Who won?
 #
 # Intervals are drawn over **patients**: the sentences of one note are no independent witnesses.
 
-# %% id="compare"
+# %% id="compare" tags=["slide-on", "slide-reveal"]
 from medtutor.metrics import difference_interval, f1_of_counts, interval
 from medtutor.plot import show_intervals
 
@@ -948,7 +1022,7 @@ show_intervals(
 )
 
 
-# %% id="compare-differences"
+# %% id="compare-differences" tags=["fragment", "slide-output"]
 def gain(a, b):
     """The F1 of reader a less that of reader b, with its interval over patients."""
     return difference_interval(f1_of_counts, None, counted[a], counted[b], test.patients)
@@ -958,18 +1032,23 @@ for a, b in (("BiLSTM-CRF", "dictionary"), ("feature CRF", "BiLSTM"), ("BiLSTM-C
     print(f"{a} above {b}, the whole interval:", gain(a, b).low > 0)
 print("feature CRF and BiLSTM-CRF within 0.04:", abs(gain("feature CRF", "BiLSTM-CRF").value) < 0.04)
 
+# %% [markdown] id="won-notes" tags=["notes"] minutes=4
+# Ask for a bet on the order before the key, and why patients are drawn and not sentences. Stumbling point: intervals
+# that overlap do not say that two readers are alike; the differences do, they are taken on the same patients. Be
+# plain: the network does not leave the classical model far behind here.
+
 # %% [markdown] id="compare-meaning"
 # The dictionary is far behind. Choosing tags together is worth more than a point, by the whole interval, and it costs
 # one small table. And the network with all its vectors does **not** leave the features behind that somebody wrote
 # down by hand. With a few hundred notes that is no surprise, and it is no verdict either: one training is one draw.
 
-# %% [markdown] id="real"
+# %% [markdown] id="real" tags=["slide"]
 # ## 5.9 More notes, more seeds, and real sentences
 #
 # One training is one draw. These ran once, on all 2,000 notes and with three seeds each, and were stored
 # (`medtutor study 05_notes`):
 
-# %% id="seeds" facts="2000"
+# %% id="seeds" tags=["slide-on", "slide-output", "slide-reveal"] facts="2000"
 from medtutor.data import stored_study
 
 study = stored_study("05_notes")
@@ -986,7 +1065,7 @@ for name in ("dictionary", "feature CRF", "BiLSTM", "BiLSTM-CRF"):
     result(f"F1 on all notes, {name}, mean of {len(f1_of_seeds)}", f1_of_seeds.mean(), within=0.0005)
     result("    between lowest and highest", np.ptp(f1_of_seeds) + 0.0, within=0.0005)
 
-# %% id="learning-curve"
+# %% id="learning-curve" tags=["fragment"]
 learnt_from = study["notes learnt from"]
 show_curves(
     learnt_from,
@@ -998,14 +1077,19 @@ show_curves(
     alt="Learning curves of the feature CRF and of the BiLSTM-CRF over 125, 500 and 2000 notes."
 )
 
-# %% [markdown] id="ncbi-intro"
+# %% [markdown] id="seeds-notes" tags=["notes"] minutes=3
+# Compare the spread of the seeds with the gaps between the readers. Then the curve: ask who would win with fifty
+# notes and who with a hundred thousand, and let somebody draw the lines on. The usual mistake is to quote the best
+# seed.
+
+# %% [markdown] id="ncbi-intro" tags=["slide"]
 # ### Real sentences
 #
 # NCBI-disease (Doğan, Leaman and Lu, 2014) holds sentences of PubMed abstracts in which people marked the diseases.
 # The same functions, larger: vectors and LSTM of 100, ten epochs, no pretrained vectors, the epoch chosen on the
 # validation split, the test split read once. Stored by `medtutor study 05_ncbi`:
 
-# %% id="ncbi-result"
+# %% id="ncbi-result" tags=["slide-on", "slide-output", "slide-reveal"]
 ncbi = stored_study("05_ncbi")
 for name in ("dictionary", "feature CRF", "BiLSTM", "BiLSTM-CRF"):
     f1_of_seeds = of_seeds(ncbi, name)
@@ -1016,6 +1100,17 @@ result("BiLSTM-CRF on NCBI-disease", crf_mean, within=0.0005, at_least=0.8)
 print("each within 300 CPU-seconds:", all(run["CPU-seconds"] <= 300 for run in ncbi["BiLSTM-CRF"]))
 print("impossible tags, BiLSTM:", [run["impossible tags"] for run in ncbi["BiLSTM"]])
 print("impossible tags, BiLSTM-CRF:", [run["impossible tags"] for run in ncbi["BiLSTM-CRF"]])
+
+# %% [markdown] id="ncbi-notes" tags=["notes"] minutes=3
+# Real sentences, and people marked them. Ask for a bet before the key: better or worse than on invented notes?
+# Stumbling point: figures of two papers differ by guideline, by strictness and by pretrained vectors; ours has none
+# of these. The chapter has Chinese as well, where a token is a character.
+
+# %% [markdown] id="ncbi-meaning"
+# On real sentences the network is ahead of the features by three points, and the CRF adds one to the BiLSTM and takes
+# away what cannot be. But look at the seeds: the BiLSTM's lie two points apart. One training each, and this table
+# could have told either story. (Nets whose word vectors were trained on all of PubMed do better; ours has never seen
+# a word outside the training sentences.)
 
 # %% [markdown] id="cmed-intro"
 # And Chinese: cMedQANER (Zhang et al., 2020), questions and answers from the web with eleven types. A token is a
@@ -1066,7 +1161,7 @@ called["stored BiLSTM-CRF"] = tagging.tag(reader, codes, test.x)
 print("notes read", len(set(train.patients)), " weights", reader.count_params())
 result("F1, stored BiLSTM-CRF", entity_f1(test.y, called["stored BiLSTM-CRF"]), within=0.003)
 
-# %% [markdown] id="errors"
+# %% [markdown] id="errors" tags=["slide"]
 # ## 5.10 Errors, and what a number does not say
 #
 # ### Which errors?
@@ -1126,7 +1221,7 @@ show_entities(
 # %% [markdown] id="agreement-intro"
 # **Go through more of them yourself**: on which do the three readers disagree, and who is right?
 
-# %% id="explore-agreement"
+# %% id="explore-agreement" tags=["slide-on"]
 from medtutor.explore import explore_agreement
 
 shown, asked = range(0, len(test.x), 100), ("dictionary", "feature CRF", "stored BiLSTM-CRF")
@@ -1135,13 +1230,18 @@ explore_agreement(
     {name: [called[name][row] for row in shown] for name in asked}, tolerance=0.02
 )
 
-# %% [markdown] id="new-names-intro"
+# %% [markdown] id="errors-notes" tags=["notes"] minutes=4
+# Sentence by sentence: ends, type, missed or invented? Let the room decide before you read the remark. Ask which of
+# these would change a count of patients, and which nobody would notice. Then go to a sentence on which the readers
+# disagree: who is right, and would two people agree?
+
+# %% [markdown] id="new-names-intro" tags=["slide"]
 # ### New names
 #
 # The dictionary finds no new name, by construction. And the others? Here it shows whether a reader has learned a
 # language or a list.
 
-# %% id="new-names"
+# %% id="new-names" tags=["slide-on", "slide-output", "slide-reveal"]
 def recall_of(rows, wanted):
     """The share found of the test entities that are `wanted` (a row of true and false)."""
     hits = [(start, end, kind) in spans(rows[row]) for row, start, end, kind in entities]
@@ -1154,14 +1254,18 @@ for name in ("feature CRF", "BiLSTM", "BiLSTM-CRF", "stored BiLSTM-CRF"):
     result(f"recall of known names, {name}", known_names, within=0.02)
     result(f"recall of new names,   {name}", new_names, within=0.035)
 
-# %% [markdown] id="negation-intro"
+# %% [markdown] id="names-notes" tags=["notes"] minutes=3
+# Ask for the dictionary's recall of new names: none, by construction. Then the others. A language or a list: that is
+# the chapter's question in two numbers. Ask what a seller's test set would have to hold in order to show it.
+
+# %% [markdown] id="negation-intro" tags=["slide"]
 # ### "No fever"
 #
 # *Fever* in "denies fever" **is** a mention of a symptom, and a reader that marks it is right. Whoever then counts
 # patients with fever is wrong. Entity recognition says what is *mentioned*, not what is *true*: denied, ruled out, the
 # mother's, feared for tomorrow. How much would be counted wrongly?
 
-# %% id="negation-counted"
+# %% id="negation-counted" tags=["slide-on", "slide-output", "slide-reveal"]
 from collections import Counter
 
 mentions = [
@@ -1173,7 +1277,12 @@ print("mentions", len(mentions), " present", status["present"])
 result("share of mentions that are not the patient's", 1 - status["present"] / len(mentions), within=0.001)
 print(dict(status.most_common(4)))
 
-# %% [markdown] id="negation-rule"
+# %% [markdown] id="negation-notes" tags=["notes"] minutes=3
+# Ask whether a reader that marks *fever* in "denies fever" is wrong. It is right, and the count of patients is not. A
+# bet on the share, then the key. For the rule, let the room find a sentence that fools it; behind the mention is the
+# easiest place.
+
+# %% [markdown] id="negation-rule" tags=["fragment"]
 # The classical remedy is a rule: a negating word shortly before the mention (NegEx, Chapman et al., 2001). Ours looks
 # at the six words before.
 
@@ -1189,7 +1298,7 @@ def negated(note, entity):
     return bool(CUES & set(before[-6:]))
 
 
-# %% id="negation-result"
+# %% id="negation-result" tags=["fragment", "slide-output"]
 from medtutor.metrics import precision, sensitivity
 
 absent = np.array([entity.status in ("absent", "ruled out") for _, entity in mentions])
@@ -1203,7 +1312,7 @@ print("finds less than half:", sensitivity(absent, said) < 0.5)
 # of what it calls negated is not: "no pain in the chest, so it must come from *bronchiectasis*". Whether a finding is
 # there is a question of its own, with its own data and its own error rate.
 
-# %% [markdown] id="remembers"
+# %% [markdown] id="remembers" tags=["slide"]
 # ### What the model remembers
 #
 # Real notes hold names, dates, addresses. They have to be **de-identified** before anybody trains on them; the law
@@ -1211,7 +1320,7 @@ print("finds less than half:", sensitivity(absent, said) < 0.5)
 # model*: the vocabulary of ours is a list of words from patients' notes. How many of them stood in the notes of a
 # single patient?
 
-# %% id="privacy"
+# %% id="privacy" tags=["slide-on", "slide-output", "slide-reveal"]
 who = defaultdict(set)
 for tokens, patient in zip(train.x, train.patients, strict=True):
     for token in tokens:
@@ -1222,12 +1331,17 @@ fewer = tagging.codes(train.x, train.y, at_least=5)
 print("with at_least=5:", len(fewer.words), " from one patient's notes alone", end=" ")
 print(sum(len(who[word]) == 1 for word in fewer.words))
 
-# %% [markdown] id="privacy-meaning"
+# %% [markdown] id="privacy-notes" tags=["notes"] minutes=3
+# Ask what is in the file of a model. Numbers, they say; and the list of words? How many of those come from one
+# patient alone: a bet, then the number. Stumbling point: dropping rare words helps, and does not make the weights
+# forget.
+
+# %% [markdown] id="privacy-meaning" tags=["fragment"]
 # Whoever gets such a file can read them. Keep only words that occur in the notes of several patients, and treat the
 # model as what it is: something made of patients' texts. (Weights remember too, and the dictionary is nothing *but*
 # the names.)
 
-# %% [markdown] id="deploying"
+# %% [markdown] id="deploying" tags=["slide"]
 # ## 5.11 Deploying
 #
 # Text in, entities out: **offsets** in the text as it came, the type, the words, and how sure. How sure is the reader
@@ -1305,13 +1419,18 @@ for name, text in odd.items():
     fit = all(text[e["start"] : e["end"]] == e["words"] for e in answer)
     print(f"{name:11} characters {len(text):5}  offsets fit: {fit}")
 
-# %% [markdown] id="type-a-note"
+# %% [markdown] id="type-a-note" tags=["slide-on"]
 # **Type a note**: the panel reads it whenever you pause. Try a typing error, a drug that does not exist, a negation.
 
-# %% id="explore-note"
+# %% id="explore-note" tags=["slide-on", "slide-output"]
 from medtutor.explore import explore_note
 
 explore_note(read, "71-year-old woman, short of breath since Friday, no fever. Takes ramipril for hypertension.")
+
+# %% [markdown] id="deploying-notes" tags=["notes"] minutes=3
+# Let the room dictate a note: a typing error, a drug that does not exist, a negation. New text needs the chapter
+# itself, running: `medtutor present --live 5`. Ask how sure the reader should be of each entity, and what happens to
+# the offsets if somebody strips a blank on the way.
 
 # %% [markdown] id="save-intro"
 # **Save and load.** The file must answer as the model did; and it is worth nothing without the numbers of its words,
@@ -1364,7 +1483,7 @@ model_card(
     simulated=True,
 )
 
-# %% [markdown] id="limits"
+# %% [markdown] id="limits" tags=["slide"]
 # ## 5.12 Limits, and what to take along
 #
 # - The notes are invented: a table of 95 diseases and sentences of ours. No figure of this chapter says how a model
@@ -1397,3 +1516,7 @@ model_card(
 # - Ma, Hovy: End-to-end sequence labeling via bi-directional LSTM-CNNs-CRF. ACL 2016. doi:10.18653/v1/P16-1101
 # - Crichton et al.: A neural network multi-task learning approach to biomedical NER. BMC Bioinformatics 2017.
 #   doi:10.1186/s12859-017-1776-8
+
+# %% [markdown] id="limits-notes" tags=["notes"] minutes=3
+# Collect arguments for both answers to the open question before anybody decides: mentions missed, invented, denied;
+# two names that must both be found; a patient with five notes. What would they measure? Leave the rest for the week.

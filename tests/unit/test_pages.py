@@ -134,3 +134,10 @@ def test_text_and_code_stand_out_from_their_ground(scheme):
     assert len(colours) == 9
     for name, colour in colours.items():
         assert min(contrast(colour, ground) for ground in grounds) >= 4.5, name
+
+
+def test_an_empty_text_beside_a_widget_shows_nothing():
+    empty = new_output("display_data", {"text/plain": ""})
+    said = new_output("stream", text="2\n")
+    cell = new_code_cell("panel", outputs=[empty, said, empty])
+    assert pages.outputs(cell) == '<div class="output"><pre class="text stdout">2</pre></div>'
