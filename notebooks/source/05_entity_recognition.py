@@ -976,7 +976,7 @@ result("F1 in test, BiLSTM           ", entity_f1(test.y, called["BiLSTM"]), wit
 #
 # Now what section 5.7 was about: how often does the BiLSTM write what cannot be?
 
-# %% id="impossible" tags=["fragment", "slide-output"]
+# %% id="impossible"
 from itertools import pairwise
 
 
@@ -984,7 +984,7 @@ def impossible(tags):
     """How many tags of a row cannot be where they are: I-x that follows neither B-x nor I-x."""
     return sum(now[0] == "I" and before[1:] != now[1:] for before, now in pairwise(("O", *tags)))
 
-
+# %% id="impossible-counted" tags=["fragment", "slide-output"]
 count = sum(impossible(tags) for tags in called["BiLSTM"])
 print("impossible tags of the BiLSTM, more than ten:", count > 10)
 by_hand_count = sum(impossible(tags) for tags in called["feature CRF"])
@@ -1042,13 +1042,13 @@ print("feature CRF and BiLSTM-CRF within 0.04:", abs(gain("feature CRF", "BiLSTM
 # one small table. And the network with all its vectors does **not** leave the features behind that somebody wrote
 # down by hand. With a few hundred notes that is no surprise, and it is no verdict either: one training is one draw.
 
-# %% [markdown] id="real" tags=["slide"]
+# %% [markdown] id="real" tags=["slide"] facts="2000"
 # ## 5.9 More notes, more seeds, and real sentences
 #
 # One training is one draw. These ran once, on all 2,000 notes and with three seeds each, and were stored
 # (`medtutor study 05_notes`):
 
-# %% id="seeds" tags=["slide-on", "slide-output", "slide-reveal"] facts="2000"
+# %% id="seeds" tags=["slide-on", "slide-output", "slide-reveal"]
 from medtutor.data import stored_study
 
 study = stored_study("05_notes")
@@ -1062,8 +1062,9 @@ def of_seeds(study, name):
 
 for name in ("dictionary", "feature CRF", "BiLSTM", "BiLSTM-CRF"):
     f1_of_seeds = of_seeds(study, name)
-    result(f"F1 on all notes, {name}, mean of {len(f1_of_seeds)}", f1_of_seeds.mean(), within=0.0005)
-    result("    between lowest and highest", np.ptp(f1_of_seeds) + 0.0, within=0.0005)
+    result(f"F1 on all notes, {name}, mean of {len(f1_of_seeds)}", f1_of_seeds.mean(), within=0.001)
+    if len(f1_of_seeds) > 1:
+        result("    highest less lowest", np.ptp(f1_of_seeds), within=0.0005)
 
 # %% [markdown] id="seeds-meaning"
 # The CRF adds two points to the BiLSTM, with every seed. The features that somebody wrote down are still ahead of both,
@@ -1090,7 +1091,7 @@ show_curves(
 # From 125 notes to 2,000 both gain, and the network does not catch up: our sentences come from one set of frames, and
 # features see a frame at once. *This* is decided by the text, not by the method, as the next table shows.
 
-# %% [markdown] id="ncbi-intro" tags=["slide"]
+# %% [markdown] id="ncbi-intro" tags=["slide"] facts="100"
 # ### Real sentences
 #
 # NCBI-disease (Doğan, Leaman and Lu, 2014) holds sentences of PubMed abstracts in which people marked the diseases.
@@ -1101,10 +1102,13 @@ show_curves(
 ncbi = stored_study("05_ncbi")
 for name in ("dictionary", "feature CRF", "BiLSTM", "BiLSTM-CRF"):
     f1_of_seeds = of_seeds(ncbi, name)
-    result(f"F1 on NCBI-disease, {name}, mean of {len(f1_of_seeds)}", f1_of_seeds.mean(), within=0.0005)
-    result("    between lowest and highest", np.ptp(f1_of_seeds) + 0.0, within=0.0005)
+    result(f"F1 on NCBI-disease, {name}, mean of {len(f1_of_seeds)}", f1_of_seeds.mean(), within=0.001)
+    if len(f1_of_seeds) > 1:
+        result("    highest less lowest", np.ptp(f1_of_seeds), within=0.0005)
+
+# %% id="ncbi-bar"
 crf_mean = of_seeds(ncbi, "BiLSTM-CRF").mean()
-result("BiLSTM-CRF on NCBI-disease", crf_mean, within=0.0005, at_least=0.8)
+result("BiLSTM-CRF on NCBI-disease", crf_mean, within=0.001, at_least=0.8)
 print("each within 300 CPU-seconds:", all(run["CPU-seconds"] <= 300 for run in ncbi["BiLSTM-CRF"]))
 print("impossible tags, BiLSTM:", [run["impossible tags"] for run in ncbi["BiLSTM"]])
 print("impossible tags, BiLSTM-CRF:", [run["impossible tags"] for run in ncbi["BiLSTM-CRF"]])
@@ -1128,7 +1132,7 @@ print("impossible tags, BiLSTM-CRF:", [run["impossible tags"] for run in ncbi["B
 chinese = stored_study("05_cmedqaner")
 for name in ("dictionary", "feature CRF", "BiLSTM-CRF"):
     f1_of_seeds = of_seeds(chinese, name)
-    result(f"F1 on cMedQANER, {name}, mean of {len(f1_of_seeds)}", f1_of_seeds.mean(), within=0.0005)
+    result(f"F1 on cMedQANER, {name}, mean of {len(f1_of_seeds)}", f1_of_seeds.mean(), within=0.001)
 
 # %% [markdown] id="real-try"
 # With the network on, one line brings the same sentences to your machine, and the function below runs this chapter's
@@ -1249,22 +1253,33 @@ explore_agreement(
 # The dictionary finds no new name, by construction. And the others? Here it shows whether a reader has learned a
 # language or a list.
 
-# %% id="new-names" tags=["slide-on", "slide-output", "slide-reveal"]
+# %% id="new-names"
 def recall_of(rows, wanted):
     """The share found of the test entities that are `wanted` (a row of true and false)."""
     hits = [(start, end, kind) in spans(rows[row]) for row, start, end, kind in entities]
     return np.mean(np.array(hits)[np.array(wanted)])
 
 
+# %% id="new-names-found" tags=["slide-on", "slide-output", "slide-reveal"]
 print("new names that the dictionary finds:", recall_of(called["dictionary"], new))
 for name in ("feature CRF", "BiLSTM", "BiLSTM-CRF", "stored BiLSTM-CRF"):
     known_names, new_names = (recall_of(called[name], w) for w in (~np.array(new), new))
     result(f"recall of known names, {name}", known_names, within=0.02)
-    result(f"recall of new names,   {name}", new_names, within=0.035)
+    result(f"recall of new names,   {name}", new_names, within=0.03)
 
 # %% [markdown] id="names-notes" tags=["notes"] minutes=3
 # Ask for the dictionary's recall of new names: none, by construction. Then the others. A language or a list: that is
 # the chapter's question in two numbers. Ask what a seller's test set would have to hold in order to show it.
+
+# %% id="new-names-price"
+for name in ("feature CRF", "stored BiLSTM-CRF"):
+    result(f"precision, {name}", entity_precision(test.y, called[name]), within=0.02)
+print("the network invents more:", errors["stored BiLSTM-CRF"]["invented"] > errors["feature CRF"]["invented"])
+
+# %% [markdown] id="new-names-meaning"
+# On known names they are alike. On **new** names the network finds most, a tenth of them more than the features do; it pays
+# with precision, for it also sees names where none are. Which is better? A pharmacist who checks each hit wants the
+# one, a count over a hundred thousand notes wants the other.
 
 # %% [markdown] id="negation-intro" tags=["slide"]
 # ### "No fever"
@@ -1467,7 +1482,7 @@ for note in load_notes("test").extra["notes"][:20]:
 print(f"one note {50 * (time.perf_counter() - start):.0f} ms, ", end="")
 print(f"file {(folder / 'reader.keras').stat().st_size / 2**20:.1f} MB")
 
-# %% id="card" facts="2,000 0.823 0.831 0.839"
+# %% id="card" facts="2,000 0.826 0.834 0.842"
 from medtutor.report import model_card
 
 final = interval(
