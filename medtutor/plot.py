@@ -172,7 +172,8 @@ def show_curves(
         ax.plot(
             x, y, color=color, linestyle=line, marker=marker, markersize=5, markevery=markevery, label=name
         )
-    ax.set_xscale("log" if logx else "linear")
+    if logx:
+        _plain_log_axis(ax)
     ax.set_yscale("log" if logy else "linear")
     ax.set_xlabel(xlabel)
     ax.set_ylabel(ylabel)
@@ -751,6 +752,14 @@ def _smaller_is_better(metric):
     return any(word in metric for word in ("loss", "error", "mse", "mae", "brier"))
 
 
+def _plain_log_axis(ax):
+    """A logarithmic x axis with 1, 2, 5, 10, 20 … in plain numbers."""
+    ax.set_xscale("log")
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.xaxis.set_minor_formatter(NullFormatter())
+
+
 def show_points(groups, *, alt, xlabel, ylabel, lines=None, logx=False, size=(6.5, 4), caption=""):
     """Points in groups told apart by colour and marker, with named horizontal lines across.
 
@@ -766,10 +775,7 @@ def show_points(groups, *, alt, xlabel, ylabel, lines=None, logx=False, size=(6.
         ax.axhline(height, color="0.35", linewidth=1, linestyle="--")
         ax.annotate(name, (1.01, height), xycoords=("axes fraction", "data"), va="center", fontsize=9)
     if logx:
-        ax.set_xscale("log")
-        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        ax.xaxis.set_major_formatter("{x:g}")
-        ax.xaxis.set_minor_formatter(NullFormatter())
+        _plain_log_axis(ax)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.grid(alpha=0.3)
     if len(groups) > 1:
