@@ -331,6 +331,7 @@ def quiet_start():
 
     Other lines on stderr are shown, and where the import fails, all are. A chapter trains several nets, each
     traced once, and TensorFlow takes them for one that is traced again and again: its log says errors only.
+    With MEDTUTOR_FAST=1 what the build has trained is loaded from here on: see medtutor.fast.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
@@ -350,3 +351,7 @@ def quiet_start():
             lines = report.read().decode("utf-8", "replace").splitlines(keepends=True)
             shown = lines if failed else [line for line in lines if not _START_UP.match(line)]
             os.write(2, "".join(shown).encode())
+    if os.environ.get("MEDTUTOR_FAST") in ("1", "record"):
+        from medtutor import fast
+
+        fast.switch_on()

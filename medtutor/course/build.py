@@ -11,6 +11,7 @@ import difflib
 import json
 import os
 import re
+import shutil
 import statistics
 import sys
 import tempfile
@@ -302,13 +303,14 @@ class _Stderr(Exception):
     pass
 
 
-def execute(source, folder, progress=None, timeout=CELL_TIMEOUT, cells=None):
+def execute(source, folder, progress=None, timeout=CELL_TIMEOUT, cells=None, variables=None):
     """Run a source's notebook in a fresh kernel and put the outputs in; returns the seconds it took.
 
     folder    where the kernel works (notebooks/)
     progress  told of each cell: progress.cell(number, count, id)
     timeout   seconds a cell may take
     cells     a dict that gets the seconds of each code cell by its id
+    variables environment variables beside those that each kernel gets, {name: value}
     Raises BuildError naming cell, line and error for a cell that raises, writes to stderr, takes too long or
     kills its kernel.
     """
@@ -343,7 +345,8 @@ def execute(source, folder, progress=None, timeout=CELL_TIMEOUT, cells=None):
         )
         began = time.perf_counter()
         try:
-            _run_cells(client, env=_environment(), cwd=str(folder), stdout=nowhere, stderr=words)
+            environment = {**_environment(), **(variables or {})}
+            _run_cells(client, env=environment, cwd=str(folder), stdout=nowhere, stderr=words)
         except CellExecutionError:
             raise BuildError(_what_was_raised(source, current["cell"])) from None
         except _Stderr:
@@ -478,15 +481,37 @@ def store(notebook, path):
         raise
 
 
-def build(chapter, progress=None, timeout=CELL_TIMEOUT):
+def build(chapter, progress=None, timeout=CELL_TIMEOUT, weights=False):
     """Read, run and store one chapter; returns the seconds it ran.
 
+    weights  whether to keep what its trainings led to in data/fast, for MEDTUTOR_FAST=1
     Raises BuildError, and leaves the stored notebook as it was, where the source or a cell is wrong.
     """
+    from medtutor.fast import RECORDED
+
     source = read_source(chapter.source)
-    seconds = execute(source, chapter.notebook.parent, progress, timeout)
-    store(source.notebook, chapter.notebook)
+    with tempfile.TemporaryDirectory() as folder:
+        recording = {"MEDTUTOR_FAST": "record", "MEDTUTOR_FAST_FOLDER": folder} if weights else None
+        seconds = execute(source, chapter.notebook.parent, progress, timeout, variables=recording)
+        store(source.notebook, chapter.notebook)
+        if weights:
+            _store_weights(chapter, Path(folder) / RECORDED)
     return seconds
+
+
+def _store_weights(chapter, recorded):
+    """Put what a kernel has recorded into data/fast, or take away what is there if it recorded nothing."""
+    from medtutor.course import data
+
+    root = chapter.notebook.parents[1]
+    path = root / "data" / "fast" / f"{chapter.name}.npz"
+    if recorded.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(recorded, path)
+    else:
+        path.unlink(missing_ok=True)
+    if recorded.exists() or f"fast/{path.name}" in data.read(root):
+        data.write(root, only=[f"fast/{path.name}"])
 
 
 def put_source_into(source_path, notebook_path):
@@ -656,20 +681,33 @@ class Progress:
 # Commands
 
 
-def run_build(names=(), root=ROOT, timeout=CELL_TIMEOUT, out=None):
+def run_build(names=(), root=ROOT, timeout=CELL_TIMEOUT, out=None, weights=False):
     """`medtutor build`: build each chapter, go on after a failure, say what each took; returns 0 or 1."""
     out = out or sys.stderr
     failed, took = [], {}
     for chapter in _some(names, root):
         try:
             with Progress(chapter.name, out) as progress:
-                took[chapter.name] = build(chapter, progress, timeout)
+                took[chapter.name] = build(chapter, progress, timeout, weights)
         except BuildError as error:
             failed.append(chapter.name)
             print(f"{error}\n{chapter.name} is not built; {_left(chapter)}", file=out)
     for name, seconds in took.items():
         print(f"{name}  built, ran {seconds:.1f} s", file=out)
+        if weights:
+            print(f"  {_weights_of(name, root)}", file=out)
     return 1 if failed else 0
+
+
+def _weights_of(name, root):
+    """What is kept of a chapter's trainings, as a sentence."""
+    from medtutor.fast import read
+
+    path = Path(root) / "data" / "fast" / f"{name}.npz"
+    if not path.exists():
+        return "it trains nothing that could be kept"
+    count, size = len(read(path)), path.stat().st_size / 1e6
+    return f"data/fast/{path.name} holds {count} training{'s'[: count != 1]}, {size:.2f} MB"
 
 
 def _left(chapter):
@@ -718,8 +756,11 @@ def run_times(names=(), root=ROOT, out=None):
     return 0
 
 
-def run_time(names=(), root=ROOT, runs=3, out=None):
-    """`medtutor time`: run each chapter `runs` times from a cold kernel, keep the median; returns 0 or 1."""
+def run_time(names=(), root=ROOT, runs=3, out=None, fast=False):
+    """`medtutor time`: run each chapter `runs` times from a cold kernel, keep the median; returns 0 or 1.
+
+    fast  run with the weights of data/fast, and keep nothing
+    """
     out = out or sys.stderr
     if runs < 1:
         raise BuildError(f"runs is {runs}; use 1 or more, 3 give a median")
@@ -730,12 +771,15 @@ def run_time(names=(), root=ROOT, runs=3, out=None):
                 cells.append({})
                 with Progress(f"{chapter.name} (run {turn + 1} of {runs})", out) as progress:
                     source, folder = read_source(chapter.source), chapter.notebook.parent
-                    seconds.append(execute(source, folder, progress, cells=cells[-1]))
+                    variables = {"MEDTUTOR_FAST": "1"} if fast else None
+                    seconds.append(execute(source, folder, progress, cells=cells[-1], variables=variables))
         except BuildError as error:
             print(f"{error}\n{chapter.name} is not timed", file=out)
             return 1
-        remember(chapter.name, seconds, root, cells)
-        print(f"{chapter.name}  {statistics.median(seconds):.1f} s, median of {runs}", file=out)
+        if not fast:
+            remember(chapter.name, seconds, root, cells)
+        how = ", with stored weights" if fast else ""
+        print(f"{chapter.name}  {statistics.median(seconds):.1f} s, median of {runs}{how}", file=out)
     return 0
 
 

@@ -111,12 +111,18 @@ def _build(words, root):
         medtutor build 1            build chapter 1
         medtutor build              build all chapters
         medtutor build --check      say whether sources and notebooks agree; runs nothing
+        medtutor build 2 --weights  build chapter 2 and keep what it trained, for MEDTUTOR_FAST=1
         medtutor build --times      put new times (see medtutor time) into the openings; runs nothing
         """,
     )
     parser.add_argument("chapters", nargs="*", metavar="NN", help=CHAPTERS)
     parser.add_argument("--check", action="store_true", help="compare only; exit code 1 where they differ")
     parser.add_argument("--times", action="store_true", help="renew only what the openings say of times")
+    parser.add_argument(
+        "--weights",
+        action="store_true",
+        help="keep trained weights in data/fast/NN_slug.npz in place of those there; renews the manifest",
+    )
     parser.add_argument(
         "--timeout", type=float, default=300, metavar="S", help="seconds a cell may take (default 300)"
     )
@@ -127,7 +133,7 @@ def _build(words, root):
         return build.run_check(options.chapters, root)
     if options.times:
         return build.run_times(options.chapters, root)
-    return build.run_build(options.chapters, root, options.timeout)
+    return build.run_build(options.chapters, root, options.timeout, weights=options.weights)
 
 
 def _time(words, root):
@@ -142,14 +148,18 @@ def _time(words, root):
         """
         medtutor time               all chapters, three times each
         medtutor time 1 --runs 5    chapter 1, five times
+        medtutor time 2 --fast      chapter 2 with stored weights in place of training; stores no time
         """,
     )
     parser.add_argument("chapters", nargs="*", metavar="NN", help=CHAPTERS)
     parser.add_argument("--runs", type=int, default=3, metavar="N", help="how often (default 3)")
+    parser.add_argument(
+        "--fast", action="store_true", help="load the weights of data/fast, and only print the times"
+    )
     options = parser.parse_args(words)
     from medtutor.course import build
 
-    return build.run_time(options.chapters, root, options.runs)
+    return build.run_time(options.chapters, root, options.runs, fast=options.fast)
 
 
 def _faults(words, root):

@@ -176,11 +176,13 @@ def faults(root=ROOT):
 def write(root=ROOT, only=None):
     """Renew bytes and sha256 of each file under data/; files that are new get empty words to fill in.
 
-    only  paths under data/, with slashes: list and renew these and leave the other entries as they are
+    only  paths under data/, with slashes: list and renew these, drop those of them that are not there, and
+          leave the other entries as they are
     """
     listed = read(root)
     text = HEADER
-    for path in sorted(_shipped(root) if only is None else {*listed, *only}):
+    gone = {path for path in only or () if not (root / "data" / path).is_file()}
+    for path in sorted(_shipped(root) if only is None else {*listed, *only} - gone):
         entry = listed.get(path) or _usual(path)
         facts = _facts(root / "data" / path) if only is None or path in only else entry
         text += (
@@ -192,7 +194,14 @@ def write(root=ROOT, only=None):
 
 
 def _usual(path):
-    """The words of a file that `medtutor study` has made; none for others."""
+    """The words of a file that `medtutor study` or `medtutor build --weights` has made; none for others."""
+    if path.startswith("fast/"):
+        name = path.removeprefix("fast/").removesuffix(".npz")
+        return {
+            "licence": "CC BY 4.0",
+            "origin": f"trained in notebooks/{name}.ipynb on the data that it makes itself",
+            "command": f"medtutor build {name} --weights",
+        }
     if not path.startswith("studies/"):
         return {}
     name = path.removeprefix("studies/").removesuffix(".json")

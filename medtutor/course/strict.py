@@ -81,7 +81,8 @@ class StrictFile(IPyNbFile):
     def setup(self):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(nbval.plugin, "RunningKernel", WatchedKernel)
-            for name, value in kernel_environment().items():
+            fast = self.config.getoption("medtutor_fast", False)
+            for name, value in kernel_environment(fast).items():
                 patch.setenv(name, value)
             super().setup()
 

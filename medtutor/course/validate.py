@@ -11,6 +11,7 @@ import argparse
 import os
 import subprocess
 import sys
+import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
@@ -19,9 +20,10 @@ NBVAL = "0.11.0"
 CELL_SECONDS = 300
 
 
-def kernel_environment():
+def kernel_environment(fast=False):
     """The variables that a kernel gets when a notebook is built and when it is validated.
 
+    fast  whether it loads what the build has trained (medtutor.fast), whatever the shell says
     -> {name: value}, to be laid over os.environ. What the portability settings vary (threads, instruction
     sets, oneDNN) is not among them.
     """
@@ -35,7 +37,17 @@ def kernel_environment():
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
         "COLUMNS": "80",
         "MEDTUTOR_PROGRESS": "0",  # whether data were cached must not show in an output
+        "MEDTUTOR_FAST": "1" if fast else "0",
     }
+
+
+def pytest_addoption(parser):
+    """`--medtutor-fast`, which kernels are told of."""
+    parser.getgroup("medtutor").addoption(
+        "--medtutor-fast",
+        action="store_true",
+        help="validate with the weights of data/fast, without training",
+    )
 
 
 def pytest_configure(config):
@@ -75,15 +87,19 @@ def chosen(asked=(), folder=ROOT / "notebooks"):
     return found or there
 
 
-def validate(paths=(), workers=2, options=(), variables=None):
+def validate(paths=(), workers=2, options=(), variables=None, fast=False):
     """Run notebooks again and compare every output with the stored one, as `medtutor validate` does.
 
     paths    notebooks or folders of them; default: the chapters
     workers  notebooks at a time, each in a process of its own
     options  further options for pytest, e.g. ["-x"]
     variables  further environment variables, {name: value}
-    -> pytest's exit code: 0 where every output agrees, 1 where one does not, 5 where there is no notebook
+    fast     load what the build has trained, and say how often that was possible
+    -> pytest's exit code: 0 where every output agrees, 1 where one does not (or, with fast, where weights are
+       missing), 5 where there is no notebook
     """
+    if fast:
+        return _validate_fast(paths, workers, options, variables)
     command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env"]
     command += [f"--nbval-cell-timeout={CELL_SECONDS}", "-p", "no:cacheprovider"]
     if workers > 1:
@@ -95,6 +111,24 @@ def validate(paths=(), workers=2, options=(), variables=None):
     return subprocess.call([*command, *options, *notebooks], env={**os.environ, **(variables or {})})
 
 
+def _validate_fast(paths, workers, options, variables):
+    """Validate with stored weights and print what became of each training."""
+    with tempfile.TemporaryDirectory() as folder:
+        told = Path(folder) / "log.txt"
+        variables = {**(variables or {}), "MEDTUTOR_FAST_LOG": str(told)}
+        code = validate(paths, workers, [*options, "--medtutor-fast"], variables)
+        lines = told.read_text(encoding="utf-8").splitlines() if told.exists() else []
+    loaded = lines.count("loaded")
+    print(f"fast: {loaded} of {len(lines)} trainings were loaded")
+    for line in lines:
+        if line != "loaded":
+            print(f"  one {line}")
+    if any("no stored weights" in line for line in lines):
+        print("to store them: medtutor build NN --weights")
+        return code or 1
+    return code
+
+
 def main(argv=None):
     """`medtutor validate [PATH…]`; returns pytest's exit code."""
     parser = argparse.ArgumentParser(
@@ -102,16 +136,23 @@ def main(argv=None):
         description="Run notebooks again and compare every output with the stored one. A number before ± may "
         "move by the number after it, all else must be equal.",
         epilog="examples:\n  medtutor validate\n  medtutor validate notebooks/01_convolution.ipynb\n"
+        "  medtutor validate 2 --fast\n"
         "  medtutor validate my_notebook.ipynb -- -x",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("paths", nargs="*", metavar="PATH", help="numbers, names or paths (default: all)")
     parser.add_argument("--workers", type=int, default=2, metavar="N", help="notebooks at a time (default 2)")
+    parser.add_argument(
+        "--fast",
+        action="store_true",
+        help="do not train but load the weights of data/fast, as MEDTUTOR_FAST=1 does; says how many "
+        "trainings were loaded, exit code 1 if weights are missing (see medtutor build --weights)",
+    )
     words = list(sys.argv[1:] if argv is None else argv)
     at = words.index("--") if "--" in words else len(words)
     options = parser.parse_args(words[:at])
     try:
-        return validate(chosen(options.paths), options.workers, words[at + 1 :])
+        return validate(chosen(options.paths), options.workers, words[at + 1 :], fast=options.fast)
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
