@@ -8,7 +8,19 @@ import importlib
 
 __version__ = "0.1.0"
 
-_MODULES = ("course", "data", "exercises", "explore", "guide", "metrics", "nn", "plot", "report", "tags")
+_MODULES = (
+    "course",
+    "data",
+    "exercises",
+    "explore",
+    "guide",
+    "metrics",
+    "nn",
+    "pictures",
+    "plot",
+    "report",
+    "tags",
+)
 _HOME = {
     "check": "exercises",
     "hint": "exercises",
