@@ -1,4 +1,4 @@
-"""The reader that chapter 5 puts to work: a BiLSTM-CRF for English notes, trained on all of them, as weights."""
+"""The reader that chapter 5 puts to work: a BiLSTM-CRF, trained on all English notes, as weights."""
 
 from medtutor.data import load_notes
 from medtutor.data.studies import packed, unpacked

@@ -141,7 +141,7 @@ def code_block(source):
 
 
 def outputs(cell):
-    """All outputs of a code cell, each in a <div class="output">; "" for none, and nothing for an empty text."""
+    """All outputs of a code cell, each in a <div class="output">; "" for none, and for an empty text."""
     shown = (each for each in cell.get("outputs", ()) if each.get("data") != {"text/plain": ""})
     return "\n".join(f'<div class="output">{output(each)}</div>' for each in shown)
 

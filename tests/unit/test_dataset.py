@@ -95,7 +95,9 @@ def test_first_patients_keeps_all_examples_of_as_many_patients_in_their_order():
 
 
 def test_first_patients_keeps_rows_of_words():
-    words = dataset(x=(("a",), ("b", "c"), ("d",)), y=(("O",), ("O", "O"), ("O",)), extra={"n": ("1", "2", "3")})
+    words = dataset(
+        x=(("a",), ("b", "c"), ("d",)), y=(("O",), ("O", "O"), ("O",)), extra={"n": ("1", "2", "3")}
+    )
     assert first_patients(words, 1).x == (("a",),)
     assert first_patients(words, 2).x == words.x and first_patients(words, 2).extra["n"] == ("1", "2", "3")
 
