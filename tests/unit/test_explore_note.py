@@ -13,6 +13,15 @@ from medtutor.explore import explore_note, note
 TEXT = "Given aspirin, then heparin for chest pain."
 
 
+@pytest.fixture(autouse=True)
+def no_loop_runs():
+    """Browser tests in the same process leave a loop running in it; a panel there would wait for a pause."""
+    running = asyncio._get_running_loop()
+    asyncio._set_running_loop(None)
+    yield
+    asyncio._set_running_loop(running)
+
+
 @dataclass
 class Entity:
     start: int
