@@ -178,6 +178,14 @@ def test_best_paths_are_the_first_of_all_paths_in_order(scale):
         assert (tags[b, n:] == -1).all() and (total_of[b, n:] == -np.inf).all()
 
 
+def test_best_path_is_a_single_path_and_not_where_most_of_the_others_go():
+    emit = np.array([[[1.0, 0.9, 0.9], [0.0, 0.0, 0.0]]])
+    trans = np.array([[0.0, -10, -10], [-10, 0.0, -10], [-10, 0.0, -10]])
+    assert value(crf.marginals(emit, trans))[0, 1].argmax() == 1  # two paths of 0.9 together
+    assert value(crf.best_path(emit, trans))[0].tolist() == [0, 0]  # one path of 1.0
+    assert value(crf.best_paths(emit, trans, 1)[0])[0, 0].tolist() == [0, 0]
+
+
 def test_best_path_of_equal_scores_is_one_path_and_not_a_mix_of_two():
     trans = np.array([[-5.0, 0.0], [0.0, -5.0]])  # 0 1 0 1 and 1 0 1 0 are equally good
     path = value(crf.best_path(np.zeros((1, 4, 2)), trans))[0]
