@@ -1446,6 +1446,7 @@ for name, text in odd.items():
 
 # %% [markdown] id="type-a-note" tags=["slide-on"]
 # **Type a note**: the panel reads it whenever you pause. Try a typing error, a drug that does not exist, a negation.
+# The reader takes *Friday* for a symptom, since none of its notes has a weekday; move the slider, and it goes first.
 
 # %% id="explore-note" tags=["slide-on", "slide-output"]
 from medtutor.explore import explore_note
