@@ -142,14 +142,15 @@ def code_block(source):
 
 def outputs(cell):
     """All outputs of a code cell, each in a <div class="output">; "" for none, and for an empty text."""
-    shown = (each for each in cell.get("outputs", ()) if each.get("data") != {"text/plain": ""})
-    return "\n".join(f'<div class="output">{output(each)}</div>' for each in shown)
+    made = (output(each) for each in cell.get("outputs", ()))
+    return "\n".join(f'<div class="output">{each}</div>' for each in made if each)
 
 
 def output(stored):
     """One stored output as HTML; a picture comes with the alt text that is stored with it.
 
-    Of several forms the richest is shown: HTML, markdown, PNG, then text. ValueError for a form with none.
+    Of several forms the richest is shown: HTML, markdown, PNG, then text, of which an empty one gives "".
+    ValueError for a form with none.
     """
     kind = stored["output_type"]
     if kind == "stream":
@@ -165,6 +166,8 @@ def output(stored):
         alt = stored.get("metadata", {}).get("image/png", {}).get("alt", "")
         source = data["image/png"].replace("\n", "")
         return f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{source}">'
+    if "text/plain" in data and not data["text/plain"]:
+        return ""  # beside a widget
     if "text/plain" in data:
         return f'<pre class="text">{_plain(data["text/plain"])}</pre>'
     raise ValueError(f"an output has only the forms {sorted(data)}; HTML, markdown, PNG or text is wanted")
