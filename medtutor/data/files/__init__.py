@@ -6,6 +6,7 @@ says. A DICOM writer gives the same bytes for the same call, says what is synthe
 
 from medtutor.data.files.capture import write_secondary_capture
 from medtutor.data.files.dicom import read_dicom
+from medtutor.data.files.drawn import write_drawn
 from medtutor.data.files.image import Image, window
 from medtutor.data.files.mr_slice import write_dicom_slice
 from medtutor.data.files.nifti import read_nifti, write_nifti
@@ -26,6 +27,7 @@ __all__ = [
     "read_tagged",
     "window",
     "write_dicom_slice",
+    "write_drawn",
     "write_nifti",
     "write_secondary_capture",
     "write_segmentation",

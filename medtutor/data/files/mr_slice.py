@@ -12,7 +12,17 @@ TOP = 65_535  # of 16 bits
 
 
 def write_dicom_slice(
-    path, values, *, spacing, patient, contrast, level=0.0, number=1, bounds=None, times=None
+    path,
+    values,
+    *,
+    spacing,
+    patient,
+    contrast,
+    level=0.0,
+    number=1,
+    bounds=None,
+    times=None,
+    drawn_by=None,
 ):
     """Write one generated MR slice as a DICOM MR image that says it is synthetic; return the path.
 
@@ -26,6 +36,7 @@ def write_dicom_slice(
     bounds    (lowest, highest) that 0 and 65535 stand for, e.g. `mr.bounds`, for one brightness over all
               slices; None: 0 or the lowest value, and the highest
     times     {"TR": ms, "TE": ms, "TI": ms} of the simulated sequence, or None
+    drawn_by  name of the generative network that drew the slice; None: it was simulated
 
     `read_dicom` gives the values back within half a step of (highest - lowest) / 65535, by RescaleSlope and
     RescaleIntercept. (PS3.3 table A.4-1 gives an MR image no rescale; as in many scanners' files, this makes
@@ -43,10 +54,13 @@ def write_dicom_slice(
     between, down, across = _spacing(spacing)
     dataset = compose.start(MR_IMAGE_STORAGE)
     compose.mark_synthetic(dataset, patient)
-    dataset.ImageComments = (
-        "SYNTHETIC: simulated by medtutor. Nobody was scanned. " + compose.NOT_FOR_DIAGNOSIS
+    how = (
+        "simulated" if drawn_by is None else f"drawn by the network {compose.line('drawn_by', drawn_by, 32)}"
     )
+    dataset.ImageComments = f"SYNTHETIC: {how}. Nobody was scanned. {compose.NOT_FOR_DIAGNOSIS}"
     _series(dataset, patient, contrast, compose.count("number", number))
+    if drawn_by is not None:
+        _drawn(dataset, drawn_by)
     _sequence(dataset, times or {})
     _place(dataset, values.shape, _level(level), between, down, across)
     _pixels(dataset, stored, slope, intercept)
@@ -112,6 +126,15 @@ def _series(dataset, patient, contrast, number):
     dataset.DerivationDescription = "Simulated from an average brain by signal equations"
     dataset.BurnedInAnnotation = "NO"
     dataset.LossyImageCompression = "00"
+
+
+def _drawn(dataset, network):
+    """No signal equation made this slice: say which network did, wherever a simulation would be named."""
+    dataset.SeriesDescription = f"SYNTHETIC, drawn: {dataset.SeriesDescription.removeprefix('SYNTHETIC ')}"
+    dataset.Manufacturer = "medtutor (drawn by a network)"
+    dataset.ManufacturerModelName = network
+    dataset.DerivationDescription = f"Drawn from random numbers by the generative network {network}"
+    dataset.PatientComments = "SYNTHETIC: drawn by a network. There is no such patient."
 
 
 def _sequence(dataset, times):
