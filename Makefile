@@ -1,7 +1,7 @@
 # Two commands: `make lab` opens the course, `make test` tests it. `make help` lists the rest.
 # Works with GNU make 3.81 and any POSIX shell. Options are passed on:  make lab ARGS="--no-browser --port 8890"
 
-.PHONY: help lab test lock readme faults test-portability bench site setup clean
+.PHONY: help lab test lock readme faults test-portability upgrade-report bench site setup clean
 .DEFAULT_GOAL := help
 
 PYTHON ?=
@@ -26,6 +26,7 @@ help:
 	@echo 'make lab                open the course in JupyterLab (the first time: set up .venv)'
 	@echo 'make test               unit tests, notebook lint, strict nbval, browser tests'
 	@echo 'make test-portability   strict nbval again: oneDNN off, one thread, older instruction sets (long)'
+	@echo 'make upgrade-report     run the chapters with the newest packages; which numbers move? (needs the network)'
 	@echo 'make faults             plant faults and list which are caught (long)'
 	@echo 'make bench              run the benchmarks'
 	@echo 'make site               write the chapters as pages that open without Python, into build/site'
@@ -45,6 +46,9 @@ setup:
 
 test-portability:
 	@$(PREPARE) run -m medtutor portability $(ARGS)
+
+upgrade-report:
+	@$(PREPARE) run -m medtutor upgrade $(ARGS)
 
 faults:
 	@$(PREPARE) run -m medtutor faults $(ARGS)

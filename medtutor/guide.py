@@ -94,7 +94,7 @@ def environment(lock=ROOT / "requirements.lock"):
     if not lock.exists():
         return Environment(None)
     installed = {canonicalize_name(each.name): each.version for each in importlib.metadata.distributions()}
-    return Environment(_python_difference(sys.version_info) + _differences(read_lock(lock), installed))
+    return Environment(_python_difference(sys.version_info) + differences(read_lock(lock), installed))
 
 
 def read_lock(path):
@@ -111,7 +111,7 @@ def _python_difference(version):
     return [Difference("Python", ".".join(map(str, version[:3])), supported)]
 
 
-def _differences(pins, installed):
+def differences(pins, installed):
     """The packages whose version in `installed`, {name: version}, is not the one locked for this machine."""
     found = []
     for pin in map(Requirement, pins):

@@ -15,6 +15,7 @@ SUMMARIES = {
     "lint": "look over the stored notebooks without running them",
     "spread": "measure how far the stated numbers move between settings",
     "portability": "validate under other threads, instruction sets and with oneDNN off",
+    "upgrade": "run chapters with the newest packages and print which numbers moved",
     "faults": "plant faults in a copy and list which the tests and notebooks catch",
     "study": "run long experiments and keep their results; --check finds stale ones",
     "data": "list, fetch and verify the published sets; keep the manifest of shipped files",

@@ -86,7 +86,7 @@ def test_a_pin_for_other_machines_is_left_out(tmp_path):
 
 
 def test_the_build_for_gpus_is_named_where_it_stands_in_for_the_other():
-    (found,) = guide._differences(["tensorflow-cpu==2.21.0"], {"tensorflow": "2.21.0"})
+    (found,) = guide.differences(["tensorflow-cpu==2.21.0"], {"tensorflow": "2.21.0"})
     assert found.here == "tensorflow 2.21.0, the build for GPUs,"
 
 
