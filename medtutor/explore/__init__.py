@@ -12,6 +12,7 @@ _HOME = {
     "explore_note": "note",
     "explore_painting": "painting",
     "explore_patients": "patients",
+    "explore_plane_gan": "plane",
     "explore_threshold": "threshold",
     "live_curves": "training",
     "receptive_field": "receptive",
