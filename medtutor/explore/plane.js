@@ -1,7 +1,7 @@
 /* Plane explorer: a generator and a discriminator of points in the plane, played step by step.
 
-   State: presets {name: settings}, preset (the name it starts with), seed, and what both networks are made of: hidden,
-   latent, batch, modes, radius, spread. Settings: rate_G, rate_D, beta1, d_steps, loss, r1, as medtutor.nn.plane has them.
+   State: presets {name: settings}, preset (the name it starts with), seed, r1 (what the cure's switch gives), and world:
+   hidden, latent, batch, modes, radius, spread. Settings: rate_G, rate_D, beta1, d_steps, loss, r1, as in medtutor.nn.plane.
    Points are rows of a flat array, and a network is a list of {W, b, m inputs, n outputs}; D(x) is a logit.  */
 
 /* ---- arithmetic, free of drawing; tests compare it with medtutor.nn.plane ---- */
@@ -245,20 +245,19 @@ function pull(D, x, loss) {
    x and y in cells. */
 function contour(values, side, level) {
   const segments = [];
+  const round = [[0, 0], [1, 0], [1, 1], [0, 1]]; // the corners of a cell
   for (let row = 0; row + 1 < side; row++)
     for (let column = 0; column + 1 < side; column++) {
-      const corners = [[0, 0], [1, 0], [1, 1], [0, 1]].map(([x, y]) => ({
-        x: column + x,
-        y: row + y,
-        above: values[(row + y) * side + column + x] - level,
-      }));
-      const crossings = corners.flatMap((a, at) => {
-        const b = corners[(at + 1) % 4];
-        if (a.above > 0 === b.above > 0) return [];
-        const part = a.above / (a.above - b.above);
-        return [[a.x + part * (b.x - a.x), a.y + part * (b.y - a.y)]];
-      });
-      for (let at = 0; at + 1 < crossings.length; at += 2) segments.push([...crossings[at], ...crossings[at + 1]]);
+      const above = round.map(([x, y]) => values[(row + y) * side + column + x] - level);
+      const crossings = [];
+      for (let at = 0; at < 4; at++) {
+        const next = (at + 1) % 4;
+        if (above[at] > 0 === above[next] > 0) continue;
+        const part = above[at] / (above[at] - above[next]);
+        const [[x, y], [toX, toY]] = [round[at], round[next]];
+        crossings.push([column + x + part * (toX - x), row + y + part * (toY - y)]);
+      }
+      for (let at = 0; at < crossings.length; at += 2) segments.push([...crossings[at], ...crossings[at + 1]]);
     }
   return segments;
 }
@@ -291,7 +290,7 @@ const REMEMBERED = 240; // points of a curve; every second one is dropped when t
 const LOSS_RANGE = [-1, 4];
 const INK = "#16191d";
 const RATES = [0.001, 0.002, 0.005, 0.01];
-const RATIOS = [0.03, 0.1, 0.3, 1, 2.5, 5, 10];
+const RATIOS = [0.03, 0.1, 0.3, 1, 2.5, 5, 10]; // D's learning rate by G's
 const D_STEPS = [1, 2, 3, 4, 5];
 const BETAS = [0, 0.5, 0.9];
 const LOSSES = ["non-saturating", "minimax"];
@@ -445,7 +444,7 @@ function render({ model, el }) {
         const known = history.filter((note) => Number.isFinite(note[name]));
         paths[at].setAttribute("d", known.map((note, i) => `${i ? "L" : "M"}${across(note.t).toFixed(1)} ${up(note[name]).toFixed(1)}`).join(""));
       }
-      end.textContent = `${whole(last)} G steps`;
+      end.textContent = count(last, "G step");
     };
     return { figure: element("section", {}, caption, svg), show };
   }
@@ -572,7 +571,8 @@ function render({ model, el }) {
   }
 
   function refresh() {
-    const preset = names.findIndex((name) => Object.entries(presets[name]).every(([key, value]) => settings[key] === value));
+    const same = (a, b) => a === b || Math.abs(a - b) < 1e-9;
+    const preset = names.findIndex((name) => Object.entries(presets[name]).every(([key, value]) => same(settings[key], value)));
     if (preset >= 0) presetChoice.mark(preset);
     else for (const part of presetChoice.parts) part.querySelector("input").checked = false;
     lossChoice.mark(LOSSES.indexOf(settings.loss));

@@ -7,26 +7,18 @@ from medtutor.explore.base import Explorer
 from medtutor.nn import plane
 from medtutor.plot import Picture
 
-SETTINGS = {
-    "collapse": {
-        "rate_G": 1e-2,
-        "rate_D": 3e-4,
-        "beta1": 0.5,
-        "d_steps": 1,
-        "loss": plane.LOSSES[0],
-        "r1": 0.0,
-    },
-}
 R1 = 1.0  # the weight that the cure's switch gives
-WORLD = {
-    "hidden": 16,
-    "latent": 2,
-    "batch": 64,
-    "modes": plane.MODES,
-    "radius": plane.RADIUS,
-    "spread": plane.SPREAD,
+_AHEAD = {"rate_G": 5e-3, "rate_D": 5e-3, "beta1": 0.9, "d_steps": 5, "loss": plane.LOSSES[0]}
+_RATES = {"beta1": 0.5, "d_steps": 1, "loss": plane.LOSSES[0], "r1": 0.0}
+SETTINGS = {
+    "collapse": {**_AHEAD, "r1": 0.0},  # D far ahead: the generator stays on some of the modes
+    "cure": {**_AHEAD, "r1": R1},
+    "circling": {"rate_G": 1e-2, "rate_D": 3e-4, **_RATES},  # G far ahead: from mode to mode
+    "steady": {"rate_G": 1e-3, "rate_D": 1e-2, **_RATES},
 }
-SHOWN, PULLED, REACH = 256, 48, 3.2  # as in plane.js
+GAME = {"hidden": 32, "latent": 2, "batch": 64, "spread": plane.SPREAD}
+WORLD = {**GAME, "modes": plane.MODES, "radius": plane.RADIUS}
+SHOWN, PULLED, PULL_LENGTH, REACH = 256, 48, 0.35, 3.2  # as in plane.js
 FACTOR, PRIME, MOST = 48271, 2**31 - 1, 10_000
 
 
@@ -61,8 +53,9 @@ def explore_plane_gan(start="collapse", *, seed=1):
     start  the settings to begin with, one of SETTINGS; all can be changed in the page
     seed   1 to 10,000, of the first weights and of all random numbers
 
-    The game is medtutor.nn.plane.PlaneGAN with 16 units a layer and the random numbers of `Stream`; the still
-    picture is its start. Nothing plays before it is asked to.
+    "collapse" and "cure" differ in R1 alone, "circling" and "steady" in both learning rates. The game is
+    medtutor.nn.plane.PlaneGAN with the random numbers of `Stream`, so that PlaneGAN(Stream(seed),
+    **SETTINGS[start]) plays the same; the still picture is its start. Nothing plays before it is asked to.
     Raises ValueError for settings or seeds that there are not.
     """
     if start not in SETTINGS:
@@ -70,19 +63,15 @@ def explore_plane_gan(start="collapse", *, seed=1):
     if isinstance(seed, bool) or not isinstance(seed, int) or not 1 <= seed <= MOST:
         raise ValueError(f"seed is {seed!r}; a whole number from 1 to {MOST} is wanted")
     state = {"presets": SETTINGS, "preset": start, "seed": seed, "world": WORLD, "r1": R1}
-    gan = plane.PlaneGAN(Stream(seed), **SETTINGS[start], **_of_game(WORLD))
+    gan = plane.PlaneGAN(Stream(seed), **SETTINGS[start], **GAME)
     drawn = plane.forward(gan.G, Stream(8).standard_normal((SHOWN, WORLD["latent"])))[-1]
     alt = (
-        f"Eight Gaussians of real points on a ring of radius {plane.RADIUS:g} and, in one heap, {SHOWN} points "
-        "drawn by a generator that has not learnt yet. Behind them the probability that a new discriminator "
-        f"gives a point of being real; arrows say where it pulls the drawn points. Settings: {start}; modes "
-        f"reached at the start: {plane.modes_reached(drawn)} of {plane.MODES}."
+        f"Eight Gaussians of real points on a ring of radius {plane.RADIUS:g} and {SHOWN} points drawn by a "
+        "generator that has learnt nothing yet. Behind them the probability of being real that a new "
+        "discriminator gives each place; arrows say where it pulls the drawn points. "
+        f"Settings: {start}; modes reached at the start: {plane.modes_reached(drawn)} of {plane.MODES}."
     )
     return Explorer("plane.js", state, Picture.of(_still(gan, drawn), alt), "plane GAN", parts=["parts.js"])
-
-
-def _of_game(world):
-    return {name: world[name] for name in ("hidden", "latent", "batch", "spread")}
 
 
 def _still(gan, drawn):
@@ -90,22 +79,13 @@ def _still(gan, drawn):
     figure = Figure(figsize=(6.4, 5.4), layout="constrained")
     ax = figure.subplots()
     line = np.linspace(-REACH, REACH, 65)
-    places = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
-    p = gan.probability(places).reshape(65, 65)
-    shades = ax.pcolormesh(line, line, p, cmap="PuOr", vmin=-0.3, vmax=1.3, shading="gouraud")
-    figure.colorbar(
-        shades,
-        ax=ax,
-        label="D: probability of being real",
-        boundaries=np.linspace(0, 1, 101),
-        ticks=[0, 0.5, 1],
-    )
-    if p.min() < 0.5 < p.max():
-        ax.contour(line, line, p, levels=[0.5], colors="0.1")
-    real = plane.ring(SHOWN, Stream(7))
-    ax.plot(*real.T, "o", mfc="white", mec="0.1", ms=5, label="real")
+    p = gan.probability(np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)).reshape(65, 65)
+    shades = ax.contourf(line, line, p, levels=np.linspace(0, 1, 11), cmap="PuOr", vmin=-0.3, vmax=1.3)
+    figure.colorbar(shades, ax=ax, label="D: probability of being real", ticks=[0, 0.5, 1])
+    ax.contour(line, line, p, levels=[0.5], colors="0.1")
+    ax.plot(*plane.ring(SHOWN, Stream(7)).T, "o", mfc="white", mec="0.1", ms=5, label="real")
     ax.plot(*drawn.T, "^", mfc="0.1", mec="white", ms=7, label="drawn")
-    pull = 0.35 * gan.pull(drawn[:PULLED])
+    pull = PULL_LENGTH * gan.pull(drawn[:PULLED])
     ax.quiver(*drawn[:PULLED].T, *pull.T, angles="xy", scale_units="xy", scale=1, width=0.004, color="0.1")
     ax.set(xlim=(-REACH, REACH), ylim=(-REACH, REACH), aspect="equal")
     ax.legend(loc="upper right")
