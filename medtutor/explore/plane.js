@@ -197,7 +197,7 @@ function newGame(seed, world) {
   const random = stream(seed);
   const { hidden, latent } = world;
   const [G, D] = [[latent, hidden, hidden, 2], [2, hidden, hidden, 1]].map((sizes) => mlp(sizes, random));
-  return { world, random, G, D, adamG: adamOf(G), adamD: adamOf(D), t: 0, dCount: 0, lossD: NaN, lossG: NaN };
+  return { world, random, G, D, adamG: adamOf(G), adamD: adamOf(D), t: 0, dCount: 0, dSince: 0, lossD: NaN, lossG: NaN };
 }
 
 const draw = ({ G, random, world }, count) => forward(G, random.normals(count * world.latent)).at(-1);
@@ -216,6 +216,7 @@ function dStep(game, settings) {
   }
   adamStep(D, game.adamD, gradients, settings.rate_D, settings.beta1);
   game.dCount += 1;
+  game.dSince += 1;
 }
 
 function gStep(game, settings) {
@@ -226,13 +227,15 @@ function gStep(game, settings) {
   game.lossG = L;
   adamStep(G, game.adamG, backward(G, h, backward(D, hD, delta).delta).gradients, settings.rate_G, settings.beta1);
   game.t += 1;
+  game.dSince = 0;
 }
 
+/* The step whose turn it is: d_steps of D, one of G. */
+const turn = (game, settings) => (game.dSince < settings.d_steps ? dStep : gStep)(game, settings);
+
 function play(game, settings, steps) {
-  for (let step = 0; step < steps; step++) {
-    for (let d = 0; d < settings.d_steps; d++) dStep(game, settings);
-    gStep(game, settings);
-  }
+  const end = game.t + steps;
+  while (game.t < end) turn(game, settings);
 }
 
 /* Where each drawn point should go for a smaller loss of G. */
@@ -282,10 +285,10 @@ export const arithmetic = {
 /* ---- the explorer ---- */
 
 const REACH = 3.2; // the plane is shown from −3.2 to 3.2
-const CELLS = 32; // D is asked at the middle of so many cells a side
+const CELLS = 28; // D is asked at the middle of so many cells a side
 const [SHOWN, PULLED] = [256, 48]; // drawn points, and those of them with an arrow
 const [PULL_LENGTH, LONGEST] = [0.35, 0.9]; // an arrow is a pull of 1 times this, and no longer than that
-const FRAME = 7; // milliseconds of a frame for steps; the rest is for drawing
+const FRAME = 6; // milliseconds of a frame for steps; the rest is for drawing
 const REMEMBERED = 240; // points of a curve; every second one is dropped when there are more
 const LOSS_RANGE = [-1, 4];
 const INK = "#16191d";
@@ -620,7 +623,7 @@ function render({ model, el }) {
     if (!playing || !el.isConnected) return;
     const until = performance.now() + FRAME;
     do {
-      play(game, settings, 1);
+      turn(game, settings);
       note();
     } while (performance.now() < until);
     if (!calm || now - drawnAt > 1000) {

@@ -86,7 +86,7 @@ def _still(gan, drawn):
     ax.plot(*plane.ring(SHOWN, Stream(7)).T, "o", mfc="white", mec="0.1", ms=5, label="real")
     ax.plot(*drawn.T, "^", mfc="0.1", mec="white", ms=7, label="drawn")
     pull = PULL_LENGTH * gan.pull(drawn[:PULLED])
-    ax.quiver(*drawn[:PULLED].T, *pull.T, angles="xy", scale_units="xy", scale=1, width=0.004, color="0.1")
+    ax.quiver(*drawn[:PULLED].T, *pull.T, angles="xy", scale_units="xy", scale=1, width=0.004, zorder=3)
     ax.set(xlim=(-REACH, REACH), ylim=(-REACH, REACH), aspect="equal")
     ax.legend(loc="upper right")
     return figure

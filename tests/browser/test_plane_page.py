@@ -126,12 +126,13 @@ def test_nothing_plays_unasked_and_play_goes_on_until_pause(page, show):
     until(page, 20)
     press(page, "Pause")
     there = steps(page)
-    assert there[0] == there[1]
     page.wait_for_timeout(300)
     assert steps(page) == there
     gan = plane.PlaneGAN(Stream(1), **SETTINGS["steady"], **GAME)
     if there[0] <= 100:  # later, the last digits of sums tell
         gan.play(there[0])
+        if there[1] > there[0]:
+            gan.d_step()
         says(page, gan)
     for curve in (
         ".mdx-line-modes",
@@ -148,7 +149,7 @@ def test_each_g_step_of_a_play_follows_its_d_steps(page, show):
     until(page, 3)
     press(page, "Pause")
     g, d = steps(page)
-    assert d == 3 * g
+    assert 3 * g <= d <= 3 * g + 3
 
 
 def test_restart_plays_the_same_game_and_a_new_seed_another(page, show):
