@@ -7,6 +7,7 @@ _HOME = {
     "explore_convolution": "convolution",
     "explore_features": "features",
     "explore_function": "function",
+    "explore_latent": "latent",
     "explore_lattice": "lattice",
     "explore_mask": "mask",
     "explore_note": "note",

@@ -1,5 +1,6 @@
 """The small images of the explorers: real ones, in hundredths from 0 to 1, so that what is read adds up."""
 
+import base64
 from functools import cache
 
 import numpy as np
@@ -57,6 +58,39 @@ def named_images(images=None):
     if not images:
         raise ValueError("images is empty; give {name: image}, or leave it out for the explorer's own")
     return {str(name): _checked(name, image) for name, image in images.items()}
+
+
+def pictures_of(name, pictures, *axes):
+    """`pictures` as floats from 0 to 1 with these axes, e.g. "n", "h", "w"; several choices as tuples.
+
+    Raises ValueError for another number of axes, sides over 128 pixels, and values outside 0 to 1: what a
+    generator with tanh draws, -1 to 1, is to be scaled first.
+    """
+    pictures = np.asarray(pictures)
+    choices = axes if isinstance(axes[0], tuple) else (axes,)
+    if pictures.ndim not in map(len, choices) or not pictures.size:
+        wanted = " or ".join(f"({', '.join(choice)})" for choice in choices)
+        raise ValueError(
+            f"{name} has shape {pictures.shape}; give {wanted}, one channel; of (…, h, w, 1) {name}[..., 0]"
+        )
+    if max(pictures.shape[-2:]) > LARGEST:
+        height, width = pictures.shape[-2:]
+        raise ValueError(f"{name} is of {height} × {width} pixels; at most {LARGEST} × {LARGEST} are shown")
+    if pictures.dtype.kind not in "buif" or not np.isfinite(pictures).all():
+        raise ValueError(f"{name} holds values that are not finite numbers; find where they come from first")
+    if pictures.dtype == np.uint8 and pictures.max() > 1:
+        pictures = pictures / 255
+    if pictures.min() < 0 or pictures.max() > 1:
+        raise ValueError(
+            f"{name} goes from {pictures.min():g} to {pictures.max():g}; 0 to 1 is wanted: for pictures from "
+            f"-1 to 1, as tanh gives them, ({name} + 1) / 2"
+        )
+    return pictures.astype("float64")
+
+
+def bytes_of(pictures):
+    """Pictures from 0 to 1 in 256 greys, one byte a pixel, base64."""
+    return base64.b64encode(np.rint(255 * pictures).astype("uint8").tobytes()).decode()
 
 
 def choose(name, names, what):
