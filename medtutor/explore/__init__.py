@@ -14,6 +14,7 @@ _HOME = {
     "explore_painting": "painting",
     "explore_patients": "patients",
     "explore_plane_gan": "plane",
+    "explore_real_or_drawn": "blind",
     "explore_threshold": "threshold",
     "live_curves": "training",
     "receptive_field": "receptive",
