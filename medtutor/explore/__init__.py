@@ -4,6 +4,7 @@ import importlib
 
 _HOME = {
     "explore_agreement": "agreement",
+    "explore_checkerboard": "checkerboard",
     "explore_convolution": "convolution",
     "explore_features": "features",
     "explore_function": "function",
