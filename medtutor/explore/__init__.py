@@ -18,6 +18,7 @@ _HOME = {
     "explore_real_or_drawn": "blind",
     "explore_threshold": "threshold",
     "live_curves": "training",
+    "live_pictures": "drawing",
     "receptive_field": "receptive",
 }
 

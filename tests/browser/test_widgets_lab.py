@@ -24,6 +24,20 @@ for epoch in range(400):
 board.finish()
 """
 
+DRAWING = """
+import os, time
+os.environ["MEDTUTOR_PROGRESS"] = "1"
+import numpy as np
+from medtutor.explore import live_pictures
+
+done = 0
+watch = live_pictures(lambda: np.full((4, 8, 8), done / 9000), 9000, alt="Four squares that grow brighter.")
+for done in range(1, 9001):
+    time.sleep(0.01)
+    if watch(None, done, dict(d_loss=1 / done, g_loss=1.0, real_right=0.5, drawn_right=0.9)):
+        break
+"""
+
 PATIENTS = """
 from medtutor.data import load_mr
 from medtutor.explore import explore_patients
@@ -100,6 +114,34 @@ def test_training_is_watched_and_ended_by_the_button_while_its_cell_runs(page, l
         assert "by hand; the model keeps the weights it had then." in output.inner_text()
         assert output.locator("svg[role=img], button").count() == 0
         (stored,) = save(page, lab, "training.ipynb")
+        assert set(stored.data) == {"text/html", "text/plain"}, "what is stored needs no kernel"
+
+
+def test_a_gan_is_paused_goes_on_and_is_stopped_by_buttons_while_its_cell_runs(page, lab, contrast):
+    with run(page, lab, "drawing.ipynb", DRAWING) as output:
+        pause = output.get_by_role("button", name="Pause")
+        pause.wait_for(timeout=60_000)
+        line = output.locator(".widget-html", has=page.get_by_role("progressbar"))
+        line.get_by_text("to go").wait_for()
+        assert output.locator("svg[role=img]").count() == 2
+        assert "of the same noise, after step" in output.locator("img").get_attribute("alt")
+        pause.focus()
+        page.keyboard.press("Enter")
+        line.get_by_text("paused after step").wait_for()
+        held = line.inner_text()
+        assert contrast(output)["faint"] == []
+        page.wait_for_timeout(1500)
+        assert line.inner_text() == held, "no step is done meanwhile"
+        output.get_by_role("button", name="Go on").click()
+        line.get_by_text("paused").wait_for(state="detached")
+        output.get_by_role("button", name="Stop").focus()
+        page.keyboard.press("Enter")
+        picture = output.locator("figure img")
+        picture.wait_for()
+        assert picture.get_attribute("alt") == "Four squares that grow brighter."
+        assert "by hand; the net keeps the weights it had then." in output.inner_text()
+        assert output.locator("svg[role=img], button").count() == 0
+        (stored,) = save(page, lab, "drawing.ipynb")
         assert set(stored.data) == {"text/html", "text/plain"}, "what is stored needs no kernel"
 
 
