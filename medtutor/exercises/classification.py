@@ -995,7 +995,8 @@ def _(rng):
     "The test must hold round(share * number of patients) patients; draw nobody twice (replace=False)."
 )
 def _(f, patients, share, seed):
-    return int(f(patients, share, seed)), round(share * len(np.unique(patients)))
+    number = round(share * len(np.unique(patients)))
+    return [int(f(patients, share, other)) for other in (seed, seed + 1)], [number, number]
 
 
 @split_by_patient.law("The same seed must draw the same patients again: use np.random.default_rng(seed).")

@@ -1303,6 +1303,11 @@ def _(f, w):
     return f(3 * w), 3 * w
 
 
+@separate.law("A kernel turned upside down must have a product that is turned upside down.")
+def _(f, w):
+    return f(w[::-1]), w[::-1]
+
+
 @separate.mistake("Column and row have changed places: return column, row.")
 def separate_row_first(w):
     return separate(w)[::-1]
@@ -1327,7 +1332,7 @@ def separate_first_not_divided(w):
 
 
 @separate.mistake(
-    "You divide by the weight in the corner. In many kernels it is 0. Which weight of a kernel is never 0?"
+    "You divide by the weight in the corner, which is 0 in many kernels. Which weight of a kernel is never 0?"
 )
 def separate_divided_by_the_corner(w):
     column, row = w[:, 0], w[0] / w[0, 0]

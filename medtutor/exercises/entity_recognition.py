@@ -312,6 +312,7 @@ def _(rng):
         "BA IB IB O BB",
         "BA O IA BB IB O",
         "BA IA BA IA BA",
+        "O BB IA O IB",
         "O O O",
     ):
         yield dict(tags=["O"] * int(rng.integers(0, 2)) + _tags(rng, pattern))

@@ -790,6 +790,7 @@ def _(rng):
     yield maps(4, 3, 2, 2, 3, 1)
     yield maps(3, 5, 1, 3, 3, 1)
     yield maps(2, 2, 2, 2, 2, 1)
+    yield maps(5, 4, 1, 2, 1, 2)
 
 
 @crop_to.law("What the decoder holds must not matter, only its size.")
