@@ -18,8 +18,10 @@ NEEDED = (
     "notebooks/chapters.toml",
     "notebooks/source/ruff.toml",
     "pyproject.toml",
+    "tests/answers.py",
     "tests/conftest.py",
     "tests/offline",
+    "tests/unit/test_all_exercises.py",
     "tests/unit/test_loaders.py",
 )
 BLOCK = re.compile(r"^(?P<lead>[^\n]+)\n\n```(?P<kind>\w+)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
