@@ -16,13 +16,13 @@ import argparse
 import json
 import math
 import os
-import statistics
 import sys
 import time
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+from _measuring import machine, seconds, settings, spread
 
 BAR = 1.0
 AUROC = 0.90
@@ -208,34 +208,6 @@ def check(keras, torch, x, y):
 # Measuring
 
 
-def seconds(f, *arguments):
-    began = time.perf_counter()
-    f(*arguments)
-    return time.perf_counter() - began
-
-
-def settings(torch, weights, total, x, y, compiling):
-    """What the peer is fastest with here: [eager], or [eager, compiled] if `compiling` and that works."""
-    choices = [dict(threads=t, channels_last=c) for t in (1, 2) for c in (True, False)]
-    took = []
-    for choice in choices:
-        side = Torch(torch, total, **choice).build(weights)
-        side.epoch(x[: 2 * BATCH], y[: 2 * BATCH])
-        took.append(min(seconds(side.epoch, x, y) for _ in range(3)))
-        print(f"  {side.name:<48} {len(x) / BATCH / took[-1]:6.1f} steps/s", flush=True)
-    eager = choices[int(np.argmin(took))]
-    compiled = {**eager, "compiled": True}
-    if not compiling:
-        return [eager]
-    try:
-        first = seconds(Torch(torch, total, **compiled).build(weights).epoch, x[:BATCH], y[:BATCH])
-    except Exception as error:  # no compiler, an unknown processor: whatever it is, the rest can be measured
-        print(f"  torch.compile does not work here: {type(error).__name__}")
-        return [eager]
-    print(f"  torch.compile takes {first:.0f} s the first time; later it has its cache", flush=True)
-    return [eager, compiled]
-
-
 def steps_a_second(sides, rounds, x, y):
     """Alternate the sides on the same batches: {name: [steps a second in each round]}."""
     rates = {side.name: [] for side in sides}
@@ -284,11 +256,6 @@ def learning(torch, choices, rounds, train, val, steps):
     return times, epochs
 
 
-def spread(values):
-    """(lower quartile, median, upper quartile); for a single value three times itself."""
-    return statistics.quantiles(values, n=4) if len(values) > 1 else [values[0]] * 3
-
-
 def table(values, mine, unit, ratio):
     """Print medians and quartiles, and our ratio to each peer; returns whether one misses the bar."""
     missed = False
@@ -310,11 +277,6 @@ def table(values, mine, unit, ratio):
         )
         missed |= not kept
     return missed
-
-
-def machine():
-    load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
-    return f"{os.cpu_count()} cores{load}"
 
 
 def main():
@@ -353,8 +315,12 @@ def main():
 
     x, y = batches(*train, np.random.default_rng(0), min(steps, 3 * EXECUTION))
     ours = Keras(total).build(0)
-    choices = settings(torch, ours.weights(), total, x, y, not options.no_compile)
-    peers = [Torch(torch, total, **choice).build(ours.weights()) for choice in choices]
+
+    def peer(**choice):
+        return Torch(torch, total, **choice).build(ours.weights())
+
+    choices = settings(peer, BATCH, x, y, not options.no_compile)
+    peers = [peer(**choice) for choice in choices]
     rates = steps_a_second([ours, *peers], options.rounds, x, y)
     print("training steps a second")
     missed = table(rates, ours.name, "steps/s", lambda mine, other: mine / other)

@@ -19,13 +19,13 @@ import argparse
 import json
 import math
 import os
-import statistics
 import sys
 import time
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+from _measuring import machine, settings, spread
 
 BAR = 1.0  # our time is to be at most so many times the peer's
 DICE = 0.75
@@ -141,34 +141,6 @@ def check(seed, steps, x, y):
     print(f"the same loss for the same logits, {ours:.4f} and {peer:.4f}")
 
 
-def seconds(f, *arguments):
-    began = time.perf_counter()
-    f(*arguments)
-    return time.perf_counter() - began
-
-
-def settings(steps, x, y, compiling):
-    """What the peer is fastest with here: [eager], or [eager, compiled] if `compiling` and that works."""
-    choices = [dict(threads=t, channels_last=c) for t in (1, 2) for c in (True, False)]
-    took = []
-    for choice in choices:
-        side = Monai(0, steps, **choice)
-        side.epoch(x[: 2 * BATCH], y[: 2 * BATCH])
-        took.append(min(seconds(side.epoch, x, y) for _ in range(2)))
-        print(f"  {side.name:<46} {len(x) / BATCH / took[-1]:6.1f} steps/s", flush=True)
-    eager = choices[int(np.argmin(took))]
-    compiled = {**eager, "compiled": True}
-    if not compiling:
-        return [eager]
-    try:
-        first = seconds(Monai(0, steps, **compiled).epoch, x[:BATCH], y[:BATCH])
-    except Exception as error:  # no compiler, an unknown processor: whatever it is, the rest can be measured
-        print(f"  torch.compile does not work here: {type(error).__name__}")
-        return [eager]
-    print(f"  torch.compile takes {first:.0f} s the first time; later it has its cache", flush=True)
-    return [eager, compiled]
-
-
 def to_dice(start, seed, train, test):
     """(name, seconds from nothing to the Dice, epochs); inf seconds if it is never reached."""
     from medtutor.metrics import dice
@@ -206,10 +178,6 @@ def learning(choices, rounds, train, test, steps):
 
 def table(times):
     """Print medians and quartiles, and our ratio to each peer; returns whether one misses the bar."""
-
-    def spread(values):
-        return statistics.quantiles(values, n=4) if len(values) > 1 else [values[0]] * 3
-
     missed = False
     for name, row in times.items():
         low, middle, high = spread(row)
@@ -228,11 +196,6 @@ def table(times):
         )
         missed |= middle > BAR
     return missed
-
-
-def machine():
-    load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
-    return f"{os.cpu_count()} cores{load}"
 
 
 def main():
@@ -271,7 +234,7 @@ def main():
     check(0, steps, *train)
     print(f"weights: Keras {Keras(0, steps).weights():,}, MONAI {Monai(0, steps).weights():,}")
     x, y = batches(train[0][: 20 * BATCH], train[1][: 20 * BATCH], np.random.default_rng(0))
-    choices = settings(steps, x, y, not options.no_compile)
+    choices = settings(partial(Monai, 0, steps), BATCH, x, y, not options.no_compile)
     print(f"seconds to a median test Dice of {DICE}, from nothing")
     times, epochs = learning(choices, options.rounds, train, test, steps)
     missed = table(times)
