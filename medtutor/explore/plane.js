@@ -57,50 +57,50 @@ function mlp(sizes, random) {
 
 const slope = (h) => (h > 0 ? 1 : BELOW);
 
-/* h W, or h W + b, of rows h. */
-function times(h, { W, b, m, n }, withBias) {
-  const rows = h.length / m;
-  const out = new Float64Array(rows * n);
+/* a b of matrices row after row, `inner` columns of a and rows of b; four columns at once, which is twice as fast. */
+function product(a, b, inner) {
+  const rows = a.length / inner;
+  const columns = b.length / inner;
+  const out = new Float64Array(rows * columns);
   for (let i = 0; i < rows; i++) {
-    const row = i * n;
-    if (withBias) for (let q = 0; q < n; q++) out[row + q] = b[q];
-    for (let p = 0; p < m; p++) {
-      const value = h[i * m + p];
-      const from = p * n;
-      for (let q = 0; q < n; q++) out[row + q] += value * W[from + q];
+    let j = 0;
+    for (; j + 3 < columns; j += 4) {
+      let s = 0;
+      let t = 0;
+      let u = 0;
+      let v = 0;
+      for (let k = 0, at = j; k < inner; k++, at += columns) {
+        const factor = a[i * inner + k];
+        s += factor * b[at];
+        t += factor * b[at + 1];
+        u += factor * b[at + 2];
+        v += factor * b[at + 3];
+      }
+      const to = i * columns + j;
+      out[to] = s;
+      out[to + 1] = t;
+      out[to + 2] = u;
+      out[to + 3] = v;
+    }
+    for (; j < columns; j++) {
+      let s = 0;
+      for (let k = 0; k < inner; k++) s += a[i * inner + k] * b[k * columns + j];
+      out[i * columns + j] = s;
     }
   }
   return out;
 }
 
-/* delta Wᵀ */
-function timesTransposed(delta, { W, m, n }) {
-  const rows = delta.length / n;
-  const out = new Float64Array(rows * m);
-  for (let i = 0; i < rows; i++)
-    for (let p = 0; p < m; p++) {
-      const row = i * n;
-      const from = p * n;
-      let sum = 0;
-      for (let q = 0; q < n; q++) sum += delta[row + q] * W[from + q];
-      out[i * m + p] = sum;
-    }
+function transposed(a, columns) {
+  const rows = a.length / columns;
+  const out = new Float64Array(a.length);
+  for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) out[j * rows + i] = a[i * columns + j];
   return out;
 }
 
-/* hᵀ delta */
-function outer(h, delta, { m, n }) {
-  const rows = delta.length / n;
-  const out = new Float64Array(m * n);
-  for (let i = 0; i < rows; i++)
-    for (let p = 0; p < m; p++) {
-      const value = h[i * m + p];
-      const to = p * n;
-      const row = i * n;
-      for (let q = 0; q < n; q++) out[to + q] += value * delta[row + q];
-    }
-  return out;
-}
+/* delta Wᵀ, and hᵀ delta */
+const before = (delta, { W, n }) => product(delta, transposed(W, n), n);
+const outer = (h, delta, { m }) => product(transposed(h, m), delta, h.length / m);
 
 function bent(values, h) {
   for (let i = 0; i < values.length; i++) values[i] *= slope(h[i]);
@@ -111,7 +111,8 @@ function bent(values, h) {
 function forward(net, x) {
   const h = [x];
   for (const [k, layer] of net.entries()) {
-    const z = times(h[k], layer, true);
+    const z = product(h[k], layer.W, layer.m);
+    for (let i = 0; i < z.length; i++) z[i] += layer.b[i % layer.n];
     h.push(k < net.length - 1 ? bent(z, z) : z);
   }
   return h;
@@ -125,7 +126,7 @@ function backward(net, h, delta, sums = null) {
     const gradient = { W: outer(h[k], delta, net[k]), b: new Float64Array(n) };
     for (let i = 0; i < delta.length; i++) gradient.b[i % n] += delta[i];
     gradients.unshift(gradient);
-    delta = timesTransposed(delta, net[k]);
+    delta = before(delta, net[k]);
     if (k > 0) bent(delta, h[k]);
   }
   return { gradients: sums ? added(sums, gradients, 1) : gradients, delta };
@@ -144,12 +145,12 @@ function r1Penalty(D, x) {
   const count = x.length / 2;
   const h = forward(D, x);
   const deltas = [new Float64Array(count).fill(1)];
-  for (let k = D.length - 1; k > 0; k--) deltas.unshift(bent(timesTransposed(deltas[0], D[k]), h[k]));
-  let u = timesTransposed(deltas[0], D[0]).map((g) => g / count);
+  for (let k = D.length - 1; k > 0; k--) deltas.unshift(bent(before(deltas[0], D[k]), h[k]));
+  let u = before(deltas[0], D[0]).map((g) => g / count);
   const R1 = (count * u.reduce((sum, g) => sum + g * g, 0)) / 2;
   const gradients = D.map((layer, k) => {
     const gradient = { W: outer(u, deltas[k], layer), b: new Float64Array(layer.n) };
-    u = bent(times(u, layer, false), h[k + 1]);
+    u = bent(product(u, layer.W, layer.m), h[k + 1]);
     return gradient;
   });
   return { R1, gradients };
