@@ -235,6 +235,37 @@ def _distances(a, b):
     return cdist(a, b)
 
 
+# ------------------------------------------------------------------------------------------ all at once
+
+
+class Likeness(NamedTuple):
+    """What all measures say of one set of drawn pictures: see the function of each name."""
+
+    frechet: float
+    kernel: float
+    precision: float
+    recall: float
+    nearest: float
+    diversity: float
+
+
+def likeness(drawn, train, fresh, components=48):
+    """How like real pictures are the drawn ones?  All measures, in directions that `train` sets.
+
+    drawn (m, h, w), train and fresh (n, h, w), or with a last axis of 1: pictures in one range of grey; train
+    those that the generator learnt from, fresh as many of other patients. Several slices of one patient are
+    each other's neighbours, which makes every ball small: take one a patient.
+    """
+    train, fresh, drawn = whitened(*map(picture_features, (train, fresh, drawn)), components=components)
+    return Likeness(
+        frechet_distance(fresh, drawn),
+        kernel_distance(fresh, drawn),
+        *precision_recall(fresh, drawn),
+        nearest_ratio(drawn, train, fresh),
+        diversity(fresh, drawn),
+    )
+
+
 # ------------------------------------------------------------------------------------------------- checks
 
 

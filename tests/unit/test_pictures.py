@@ -379,3 +379,20 @@ def test_too_few_pictures_are_undefined_and_say_how_many_are_wanted(call, words)
 def test_what_cannot_be_meant_is_refused(call, words):
     with pytest.raises(ValueError, match=words):
         call()
+
+
+# All at once
+
+
+def test_likeness_is_what_the_measures_say_one_by_one_in_the_directions_of_the_training_pictures():
+    rng = np.random.default_rng(0)
+    train, fresh, drawn = rng.random((3, 60, 16, 16))
+    drawn = gaussian_filter(drawn, (0, 0.4, 0.4))
+    found = pictures.likeness(drawn, train, fresh[..., None], components=8)
+    features = [picture_features(x) for x in (train, fresh, drawn)]
+    t, f, d = whitened(*features, components=8)
+    assert found.frechet == frechet_distance(f, d) != frechet_distance(t, d)
+    assert found.kernel == kernel_distance(f, d)
+    assert (found.precision, found.recall) == precision_recall(f, d)
+    assert found.nearest == nearest_ratio(d, t, f)
+    assert found.diversity == diversity(f, d)
