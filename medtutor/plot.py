@@ -327,7 +327,7 @@ def show_intervals(estimates, *, alt, xlabel, reference=None, digits=3, width=7.
         ax.plot([low, high], [row, row], color=BLUE, linewidth=2, marker="|", markersize=9)
         ax.plot(value, row, "o", color=BLUE, markersize=7)
         shown, *ends = (f"{number:.{digits}f}".replace("-", "−") for number in (value, low, high))
-        text = f"{shown} ({ends[0]} to {ends[1]})"
+        text = shown if low == high else f"{shown} ({ends[0]} to {ends[1]})"
         ax.text(1.02, row, text, va="center", transform=ax.get_yaxis_transform())
     if reference is not None:
         ax.axvline(reference, color="0.45", linewidth=1, linestyle=(0, (4, 2)))
