@@ -16,12 +16,13 @@ REUSED = {
 SHOWN = {  # modules that hold more than their chapter has room for, and what it shows of them
     ("05_entity_recognition", "tagging"): "dictionary look_up shape normal vocabulary vectors letter_cnn "
     "tagger train_tagger impossible",
-    ("05_entity_recognition", "crf"): "",
+    ("05_entity_recognition", "crf"): "",  # the chapter has its own, by hand and for one sentence
     ("04_gan_augmentation", "gan"): "one_each hospital to_tanh from_tanh start enlarge norm_relu generator "
     "Spread discriminator d_loss g_loss class_loss r1 d_step g_step average norms measure_again jitter noise "
     "draw unchanged learn",
     ("04_gan_augmentation", "plane"): "centres ring modes_reached leaky slope forward backward normal",
 }
+BY_HAND = {("04_gan_augmentation", "plane"): ["sigma"]}  # shown in one line, and kept without overflow
 
 
 def functions(path):
@@ -47,13 +48,12 @@ def test_the_main_functions_are_shown_word_for_word(chapter, module):
     }
 
 
-@pytest.mark.parametrize("chapter", sorted({chapter for chapter, _ in SHOWN}))
-def test_a_function_of_a_chapter_with_a_name_of_the_package_is_that_of_the_package(chapter):
+@pytest.mark.parametrize("chapter, module", [key for key, names in SHOWN.items() if names])
+def test_no_function_of_a_chapter_has_a_name_of_the_package_and_reads_otherwise(chapter, module):
     shown = functions(ROOT / "notebooks" / "source" / f"{chapter}.py")
-    for module in (module for name, module in SHOWN if name == chapter):
-        kept = functions(ROOT / "medtutor" / "nn" / f"{module}.py")
-        listed = {name for (c, _), names in SHOWN.items() if c == chapter for name in names.split()}
-        assert not ({*shown} & {*kept}) - listed
+    kept = functions(ROOT / "medtutor" / "nn" / f"{module}.py")
+    listed = {name for (each, _), names in SHOWN.items() if each == chapter for name in names.split()}
+    assert ({*shown} & {*kept}) - listed == set(BY_HAND.get((chapter, module), ()))
 
 
 def test_each_module_of_reused_functions_has_its_chapter():
