@@ -1154,8 +1154,8 @@ for name in names:
 # without its statistics, a mistake that costs no error message at all. Take up the votes on the three ways to hold G to
 # the class. Ask which rows two seeds cannot tell apart.
 
-# %% [markdown] id="ablation-meaning" facts="24,000"
-# With so few pictures shown (24,000, half an hour of a laptop would be ten times as many), in the order of what is lost:
+# %% [markdown] id="ablation-meaning" facts="24,000 1,500 16"
+# With so few pictures shown (24,000 each, 1,500 steps of 16), in the order of what is lost:
 #
 # - **The average without its statistics** draws no heads at all, and no error message says so.
 # - **Batches of 64** see the same pictures in a quarter of the steps. It is the number of steps that counts.
