@@ -404,7 +404,7 @@ show_points(
 # %% [markdown] id="collapse-meaning"
 # **Mode collapse**: without a cure the generator serves some of the kinds of patients and never draws the others, and
 # each of its points may look real. With one more term in $D$'s loss, **R1**, which charges $D$ for being steep at real
-# points, it finds all eight. (What helps depends on the game: with too fast a generator nothing but slowing it down
+# points, it finds nearly all. (What helps depends on the game: with too fast a generator nothing but slowing it down
 # does.) Is one seed a proof? Two more, not as long:
 
 # %% id="collapse-seeds"
@@ -1161,8 +1161,10 @@ for name in names:
 # - **Batches of 64** see the same pictures in a quarter of the steps. It is the number of steps that counts.
 # - **The settings of 2015** were made for millions of photographs and days of training.
 # - **The class.** Planes alone leave the judge at a coin's 0.5, and so does the recipe without its class loss. The
-#   auxiliary classifier is what holds $G$ to the class; the projection beside it helps both measures.
-# - **R1, the map of deviations, the average** each cost some points of distance, and most of the recall.
+#   auxiliary classifier is what holds $G$ to the class. The projection beside it is worth most of the recall, and the
+#   judge sees no difference.
+# - **Without R1, or without the map of deviations**, most of the recall is gone; without the average it is not, but the
+#   distance grows.
 # - **Upsampling and a convolution are better here** than the transposed convolution that this chapter is about, by both
 #   seeds. We had chosen ours before we measured. Whether it lasts over a long training has not been measured; it is the
 #   first thing to try.
@@ -1215,7 +1217,8 @@ print("all between 0.45 and 0.85:", all(0.45 < auroc(y_test, p) < 0.85 for p in 
 
 # %% [markdown] id="one-subset-meaning"
 # One subset is one draw, and one training of a GAN another: the next forty pictures could turn the order round, and the
-# intervals here, over test patients, do not know that. The full table has five subsets for each N (`medtutor study 04_help`):
+# intervals here, over test patients, do not know that. The full table has five subsets for each N, and its
+# GANs had twice the steps and `jitter` (`medtutor study 04_help`):
 
 # %% id="help-table"
 table = stored_study("04_help")
