@@ -23,7 +23,6 @@ import os
 import random
 import sys
 import tempfile
-import tomllib
 import types
 from collections.abc import Mapping
 from contextlib import contextmanager
@@ -476,24 +475,14 @@ def stored(folder=FOLDER):
 
     Raises ValueError for a file that is not the listed one.
     """
+    from medtutor.data.shipped import check_shipped
+
     found = []
     for path in sorted(Path(folder).glob("*.npz")):
-        came, listed = hashlib.sha256(path.read_bytes()).hexdigest(), _listed(path)
-        if came != listed:
-            raise ValueError(
-                f"data/fast/{path.name} has the SHA-256 {came[:12]}…, and data/manifest.toml lists "
-                f"{f'{listed[:12]}…' if listed else 'no such file'}: it is damaged or was altered. Get both "
-                f"from the project again, or make them: medtutor build {path.stem} --weights. To train "
-                "instead, set MEDTUTOR_FAST to 0 and restart the kernel"
-            )
+        check_shipped(
+            path,
+            f"Get both from the project again, or make them: medtutor build {path.stem} --weights. To train "
+            "instead, set MEDTUTOR_FAST to 0 and restart the kernel",
+        )
         found += read(path)
     return found
-
-
-def _listed(path):
-    """The checksum that the manifest has for a file, None for none."""
-    manifest = path.parents[1] / "manifest.toml"
-    if not manifest.is_file():
-        return None
-    files = tomllib.loads(manifest.read_text(encoding="utf-8")).get("file", [])
-    return next((each["sha256"] for each in files if each["path"] == f"fast/{path.name}"), None)

@@ -6,9 +6,6 @@
 Importing it loads Keras. The functions are those of the chapter, word for word.
 """
 
-import hashlib
-import tomllib
-
 import keras
 import numpy as np
 import tensorflow as tf
@@ -17,12 +14,11 @@ from keras import layers, ops
 from medtutor.data import load_mr
 from medtutor.data.mr.head import FIELD_OF_VIEW
 from medtutor.data.progress import progress
-from medtutor.data.studies import FOLDER as STUDIES
-from medtutor.data.studies import stored_study, unpacked
+from medtutor.data.shipped import check_shipped
+from medtutor.data.studies import FOLDER, stored_study, unpacked
 from medtutor.nn.classification import first_cnn, normalise, shrink, train_net
 
 BRIGHTEST = 1.5  # of the slices of `load_mr`
-FOLDER = STUDIES.parent
 
 
 # ------------------------------------------------------------------------------------------------- range
@@ -395,20 +391,9 @@ def stored_generator(size=32):
     names = {32: "04_gan", 64: "04_large"}
     if size not in names:
         raise ValueError(f"size is {size!r}; generators of {' or '.join(map(str, names))} pixels are stored")
-    intact(f"studies/{names[size]}.json")
-    study = stored_study(names[size], FOLDER / "studies")
+    name = names[size]
+    check_shipped(FOLDER / f"{name}.json", "Take both from the project again")
+    study = stored_study(name, FOLDER)
     E = generator(size, filters=[int(f) for f in study["filters"]])
     E.set_weights(unpacked(study["generator"], E.get_weights()))
     return E
-
-
-def intact(name):
-    """ValueError where the shipped file data/NAME is not the one that the manifest lists."""
-    listed = tomllib.loads((FOLDER / "manifest.toml").read_text(encoding="utf-8"))["file"]
-    wanted = next((each["sha256"] for each in listed if each["path"] == name), None)
-    came = hashlib.sha256((FOLDER / name).read_bytes()).hexdigest()
-    if came != wanted:
-        raise ValueError(
-            f"data/{name} has the SHA-256 {came[:12]}…, and data/manifest.toml lists {str(wanted)[:12]}…: "
-            "it is damaged or was altered; take both from the project again"
-        )

@@ -887,7 +887,7 @@ gan = DCGAN(to_tanh(x_train), y_train, seed=0)
 
 # %% id="train" tags=["slide-on", "slide-output"]
 watch = live_pictures(
-    lambda: gan.draw(np.arange(16) % 2, seed=3)[..., 0] / 2 + 0.5, STEPS,
+    lambda: gan.draw(np.arange(16) % 2, seed=3)[..., 0] / 2 + 0.5, STEPS, every=5,
     alt="Sixteen drawn slices after the training: each has an outline, a brain and bright ventricles. Curves: the losses "
     "of D and G stay near 1; D is right about three times in four, for real and for drawn pictures."
 )

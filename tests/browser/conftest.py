@@ -104,6 +104,35 @@ def zoomed_page(chromium):
         yield opened
 
 
+@pytest.fixture
+def dark_page(tmp_path):
+    """dark_page(tab, page, copies) opens a dark page that holds an explorer's page, so many times."""
+
+    def opened(tab, page, copies=1, ready="[data-live=yes]"):
+        path = tmp_path / "page.html"
+        dark = "<!doctype html><meta charset=utf-8><body style='background:#111;color:#eee'>"
+        path.write_text(dark + page * copies, encoding="utf-8")
+        tab.goto(path.as_uri())
+        tab.wait_for_selector(ready)
+        return tab
+
+    return opened
+
+
+@pytest.fixture
+def open_exported(tmp_path):
+    """open_exported(tab, *cells) opens a notebook of these cells as nbconvert exports it."""
+    from nbconvert import HTMLExporter
+
+    def opened(tab, *cells):
+        exporter = HTMLExporter(require_js_url="", mathjax_url="", jquery_url="")
+        exported, _ = exporter.from_notebook_node(nbformat.v4.new_notebook(cells=list(cells)))
+        (tmp_path / "exported.html").write_text(exported, encoding="utf-8")
+        tab.goto((tmp_path / "exported.html").as_uri())
+
+    return opened
+
+
 class Lab:
     """A JupyterLab server on this computer: no token, kernels only where a test starts one."""
 

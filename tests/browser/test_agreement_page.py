@@ -2,7 +2,6 @@
 
 from functools import cache
 
-import nbformat
 import pytest
 
 from medtutor import metrics
@@ -34,21 +33,9 @@ explorer_of = cache(lambda: explore_agreement(SENTENCES, TRUTH, MODELS))
 
 
 @pytest.fixture
-def show(tmp_path):
+def show(dark_page):
     """show(tab, explorer, copies) opens a dark page that holds the explorer, so many times."""
-
-    def opened(tab, explorer=None, copies=1):
-        path = tmp_path / "page.html"
-        path.write_text(
-            "<!doctype html><meta charset=utf-8><body style='background:#111;color:#eee'>"
-            + (explorer or explorer_of()).page() * copies,
-            encoding="utf-8",
-        )
-        tab.goto(path.as_uri())
-        tab.wait_for_selector("[data-live=yes]")
-        return tab
-
-    return opened
+    return lambda tab, explorer=None, copies=1: dark_page(tab, (explorer or explorer_of()).page(), copies)
 
 
 def cells(tab, name):
@@ -212,14 +199,9 @@ def test_texts_stand_out_from_what_is_behind_them(page, show, contrast):
     assert judged["count"] > 30 and judged["faint"] == []
 
 
-def test_exported_notebook_is_live(page, cell_of, tmp_path):
-    from nbconvert import HTMLExporter
-
+def test_exported_notebook_is_live(page, cell_of, open_exported):
     cell = cell_of(explorer_of()._repr_mimebundle_(), source="explore_agreement(sentences, truth, models)")
-    exporter = HTMLExporter(require_js_url="", mathjax_url="", jquery_url="")
-    exported, _ = exporter.from_notebook_node(nbformat.v4.new_notebook(cells=[cell]))
-    (tmp_path / "exported.html").write_text(exported, encoding="utf-8")
-    page.goto((tmp_path / "exported.html").as_uri())
+    open_exported(page, cell)
     page.wait_for_selector(".mdx")
     page.get_by_role("button", name="Next").click()
     assert labels(page, 1) == ["symptom ✓"]

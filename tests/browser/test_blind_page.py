@@ -2,7 +2,6 @@
 
 import re
 
-import nbformat
 import numpy as np
 import pytest
 from scipy import stats
@@ -20,21 +19,11 @@ def kinds(round=0, n=20, seed=0):
 
 
 @pytest.fixture
-def show(tmp_path):
+def show(dark_page):
     """show(tab, copies, **options) opens a dark page that holds the explorer, so many times."""
-
-    def opened(tab, copies=1, **options):
-        page = explore_real_or_drawn(REAL, DRAWN, **options).page()
-        path = tmp_path / "page.html"
-        path.write_text(
-            "<!doctype html><meta charset=utf-8><body style='background:#111;color:#eee'>" + page * copies,
-            encoding="utf-8",
-        )
-        tab.goto(path.as_uri())
-        tab.wait_for_selector("[data-live=yes]")
-        return tab
-
-    return opened
+    return lambda tab, copies=1, **options: dark_page(
+        tab, explore_real_or_drawn(REAL, DRAWN, **options).page(), copies
+    )
 
 
 def grey(tab):
@@ -65,6 +54,7 @@ def test_the_pictures_are_those_dealt_in_their_order(page, show):
 
 def test_no_word_of_the_page_depends_on_what_is_shown_before_the_end(page, show):
     pages = []
+    page.clock.install()
     for seed in (0, 1):
         show(page, seed=seed)
         start(page)
@@ -73,6 +63,7 @@ def test_no_word_of_the_page_depends_on_what_is_shown_before_the_end(page, show)
             seen.append(page.locator(".mdx").evaluate("(el) => el.outerHTML"))
             assert f'aria-label="picture {number + 1} of 20, undisclosed;' in seen[-1]
             page.keyboard.press("d")
+            page.clock.run_for(1000)  # by then the new picture has been announced
         pages.append(seen)
     assert kinds(seed=0) != kinds(seed=1) and pages[0] == pages[1]
 
@@ -205,14 +196,9 @@ def test_texts_stand_out_from_what_is_behind_them(page, show, contrast):
     assert judged["count"] > 15 and judged["faint"] == []
 
 
-def test_exported_notebook_is_live(page, cell_of, tmp_path):
-    from nbconvert import HTMLExporter
-
+def test_exported_notebook_is_live(page, cell_of, open_exported):
     cell = cell_of(explore_real_or_drawn(REAL, DRAWN, n=5)._repr_mimebundle_(), source="explore(real, drawn)")
-    exporter = HTMLExporter(require_js_url="", mathjax_url="", jquery_url="")
-    exported, _ = exporter.from_notebook_node(nbformat.v4.new_notebook(cells=[cell]))
-    (tmp_path / "exported.html").write_text(exported, encoding="utf-8")
-    page.goto((tmp_path / "exported.html").as_uri())
+    open_exported(page, cell)
     page.wait_for_selector(".mdx")
     start(page)
     answer(page, kinds(n=5))

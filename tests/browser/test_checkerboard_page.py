@@ -1,6 +1,5 @@
 """The checkerboard explorer in a real browser: every number a reader sees, against Python's counts."""
 
-import nbformat
 import numpy as np
 import pytest
 
@@ -9,21 +8,9 @@ from medtutor.explore.checkerboard import after_upsampling, overlap
 
 
 @pytest.fixture
-def show(tmp_path):
+def show(dark_page):
     """show(tab, copies, **options) opens a dark page that holds the explorer, so many times."""
-
-    def opened(tab, copies=1, **options):
-        path = tmp_path / "page.html"
-        path.write_text(
-            "<!doctype html><meta charset=utf-8><body style='background:#111;color:#eee'>"
-            + explore_checkerboard(**options).page() * copies,
-            encoding="utf-8",
-        )
-        tab.goto(path.as_uri())
-        tab.wait_for_selector("[data-live=yes]")
-        return tab
-
-    return opened
+    return lambda tab, copies=1, **options: dark_page(tab, explore_checkerboard(**options).page(), copies)
 
 
 def choose(tab, kernel, stride, padding="same"):
@@ -178,14 +165,9 @@ def test_texts_stand_out_from_what_is_behind_them(page, show, contrast):
     assert judged["count"] > 30 and judged["faint"] == []
 
 
-def test_exported_notebook_is_live(page, cell_of, tmp_path):
-    from nbconvert import HTMLExporter
-
+def test_exported_notebook_is_live(page, cell_of, open_exported):
     cell = cell_of(explore_checkerboard()._repr_mimebundle_(), source="explore_checkerboard()")
-    exporter = HTMLExporter(require_js_url="", mathjax_url="", jquery_url="")
-    exported, _ = exporter.from_notebook_node(nbformat.v4.new_notebook(cells=[cell]))
-    (tmp_path / "exported.html").write_text(exported, encoding="utf-8")
-    page.goto((tmp_path / "exported.html").as_uri())
+    open_exported(page, cell)
     page.wait_for_selector(".mdx")
     choose(page, 4, 2)
     assert "4 is divisible by 2: even." in sentence(page)

@@ -3,7 +3,6 @@
 import re
 from functools import cache
 
-import nbformat
 import numpy as np
 import pytest
 from scipy.signal import convolve2d, correlate2d
@@ -19,21 +18,11 @@ SOBEL = np.reshape(PRESETS["Sobel, vertical edges"][0], (3, 3))
 
 
 @pytest.fixture
-def show(tmp_path):
+def show(dark_page):
     """show(tab, explorer, copies) opens a dark page that holds the explorer, so many times."""
-
-    def opened(tab, explorer=None, copies=1):
-        page = (explorer or explorer_of()).page()
-        path = tmp_path / "page.html"
-        path.write_text(
-            "<!doctype html><meta charset=utf-8><body style='background:#111;color:#eee'>" + page * copies,
-            encoding="utf-8",
-        )
-        tab.goto(path.as_uri())
-        tab.wait_for_selector("[data-live]")
-        return tab
-
-    return opened
+    return lambda tab, explorer=None, copies=1: dark_page(
+        tab, (explorer or explorer_of()).page(), copies, "[data-live]"
+    )
 
 
 def summed(tab, copy=0):
@@ -339,14 +328,9 @@ def test_keys_meant_for_the_page_still_reach_it(page, show):
     assert [key for key in heard if key not in ("Shift", "Control")] == ["Enter", "Escape", "s"]
 
 
-def test_exported_notebook_is_live(page, cell_of, tmp_path):
-    from nbconvert import HTMLExporter
-
+def test_exported_notebook_is_live(page, cell_of, open_exported):
     cell = cell_of(explorer_of()._repr_mimebundle_())
-    exporter = HTMLExporter(require_js_url="", mathjax_url="", jquery_url="")
-    exported, _ = exporter.from_notebook_node(nbformat.v4.new_notebook(cells=[cell]))
-    (tmp_path / "exported.html").write_text(exported, encoding="utf-8")
-    page.goto((tmp_path / "exported.html").as_uri())
+    open_exported(page, cell)
     page.wait_for_selector(".mdx")
     point_at(page, 0, 0, (62, 62))
     assert summed(page)[3] == pytest.approx((SOBEL * sample_images()["CT"][:3, :3]).sum(), abs=1e-9)

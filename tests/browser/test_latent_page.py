@@ -2,7 +2,6 @@
 
 import re
 
-import nbformat
 import numpy as np
 import pytest
 
@@ -16,22 +15,12 @@ NAMES = ("no tumour", "tumour")
 
 
 @pytest.fixture
-def show(tmp_path):
+def show(dark_page):
     """show(tab, copies, **options) opens a dark page that holds the explorer, so many times."""
-
-    def opened(tab, copies=1, **options):
-        options = {"classes": NAMES, "axes": ("age", "size"), "start": (1, 1), **options}
-        page = explore_latent(PICTURES, **options).page()
-        path = tmp_path / "page.html"
-        path.write_text(
-            "<!doctype html><meta charset=utf-8><body style='background:#111;color:#eee'>" + page * copies,
-            encoding="utf-8",
-        )
-        tab.goto(path.as_uri())
-        tab.wait_for_selector("[data-live=yes]")
-        return tab
-
-    return opened
+    usual = {"classes": NAMES, "axes": ("age", "size"), "start": (1, 1)}
+    return lambda tab, copies=1, **options: dark_page(
+        tab, explore_latent(PICTURES, **{**usual, **options}).page(), copies
+    )
 
 
 def sentence(tab, copy=0):
@@ -197,14 +186,9 @@ def test_texts_stand_out_from_what_is_behind_them(page, show, contrast):
     assert judged["count"] > 15 and judged["faint"] == []
 
 
-def test_exported_notebook_is_live(page, cell_of, tmp_path):
-    from nbconvert import HTMLExporter
-
+def test_exported_notebook_is_live(page, cell_of, open_exported):
     cell = cell_of(explore_latent(PICTURES, classes=NAMES)._repr_mimebundle_(), source="explore_latent(x)")
-    exporter = HTMLExporter(require_js_url="", mathjax_url="", jquery_url="")
-    exported, _ = exporter.from_notebook_node(nbformat.v4.new_notebook(cells=[cell]))
-    (tmp_path / "exported.html").write_text(exported, encoding="utf-8")
-    page.goto((tmp_path / "exported.html").as_uri())
+    open_exported(page, cell)
     page.wait_for_selector(".mdx")
     page.get_by_role("slider", name="across").fill("0")
     assert sentence(page).startswith("no tumour, down 2, across 1.")

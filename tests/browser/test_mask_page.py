@@ -2,7 +2,6 @@
 
 from functools import cache
 
-import nbformat
 import numpy as np
 import pytest
 
@@ -28,21 +27,9 @@ painting = cache(lambda: explore_painting(X[0], Y[0], P[0] >= 0.5, **NAMES, brus
 
 
 @pytest.fixture
-def show(tmp_path):
+def show(dark_page):
     """show(tab, explorer, copies) opens a dark page that holds the explorer, so many times."""
-
-    def opened(tab, explorer, copies=1):
-        path = tmp_path / "page.html"
-        path.write_text(
-            "<!doctype html><meta charset=utf-8><body style='background:#111;color:#eee'>"
-            + explorer.page() * copies,
-            encoding="utf-8",
-        )
-        tab.goto(path.as_uri())
-        tab.wait_for_selector("[data-live=yes]")
-        return tab
-
-    return opened
+    return lambda tab, explorer, copies=1: dark_page(tab, explorer.page(), copies)
 
 
 def scores(tab, name):
@@ -312,17 +299,12 @@ def test_two_copies_in_a_page_are_independent(page, show, explorer):
     assert page.get_by_role("radio", name="T1").nth(1).is_checked()
 
 
-def test_exported_notebook_is_live(page, cell_of, tmp_path):
-    from nbconvert import HTMLExporter
-
+def test_exported_notebook_is_live(page, cell_of, open_exported):
     cells = [
         cell_of(mask_explorer()._repr_mimebundle_(), source="explore_mask(x, y, p)", identity="mask"),
         cell_of(painting()._repr_mimebundle_(), source="explore_painting(x, y, p)", identity="painting"),
     ]
-    exporter = HTMLExporter(require_js_url="", mathjax_url="", jquery_url="")
-    exported, _ = exporter.from_notebook_node(nbformat.v4.new_notebook(cells=cells))
-    (tmp_path / "exported.html").write_text(exported, encoding="utf-8")
-    page.goto((tmp_path / "exported.html").as_uri())
+    open_exported(page, *cells)
     page.wait_for_function("document.querySelectorAll('.mdx').length === 2")
     slide(page, "threshold", 30)
     expected = metrics.dice(Y[0], P[0] >= np.float32(0.3))

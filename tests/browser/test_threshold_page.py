@@ -3,7 +3,6 @@
 import re
 from functools import cache
 
-import nbformat
 import numpy as np
 import pytest
 
@@ -26,21 +25,9 @@ Y, P = cases()
 
 
 @pytest.fixture
-def show(tmp_path):
+def show(dark_page):
     """show(tab, explorer, copies) opens a dark page that holds the explorer, so many times."""
-
-    def opened(tab, explorer=None, copies=1):
-        page = (explorer or explorer_of()).page()
-        path = tmp_path / "page.html"
-        path.write_text(
-            "<!doctype html><meta charset=utf-8><body style='background:#111;color:#eee'>" + page * copies,
-            encoding="utf-8",
-        )
-        tab.goto(path.as_uri())
-        tab.wait_for_selector("[data-live=yes]")
-        return tab
-
-    return opened
+    return lambda tab, explorer=None, copies=1: dark_page(tab, (explorer or explorer_of()).page(), copies)
 
 
 def said(tab, name, copy=0):
@@ -239,14 +226,9 @@ def test_texts_stand_out_from_what_is_behind_them(page, show, contrast):
     assert judged["count"] > 50 and judged["faint"] == []
 
 
-def test_exported_notebook_is_live(page, cell_of, tmp_path):
-    from nbconvert import HTMLExporter
-
+def test_exported_notebook_is_live(page, cell_of, open_exported):
     cell = cell_of(explorer_of()._repr_mimebundle_(), source="explore_threshold(y, p)")
-    exporter = HTMLExporter(require_js_url="", mathjax_url="", jquery_url="")
-    exported, _ = exporter.from_notebook_node(nbformat.v4.new_notebook(cells=[cell]))
-    (tmp_path / "exported.html").write_text(exported, encoding="utf-8")
-    page.goto((tmp_path / "exported.html").as_uri())
+    open_exported(page, cell)
     page.wait_for_selector(".mdx")
     slide(page, "threshold", 300)
     assert float(said(page, "accuracy")) == pytest.approx(metrics.accuracy(Y, P, 0.3), abs=0.00051)

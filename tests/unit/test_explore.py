@@ -2,15 +2,14 @@
 
 import base64
 import html
-import json
 import re
-import shutil
 import subprocess
 import sys
 from functools import cache
 
 import numpy as np
 import pytest
+from explored import in_node, state_of
 from scipy.signal import convolve2d, correlate2d
 
 from medtutor.explore import explore_convolution, explore_function
@@ -22,11 +21,6 @@ from medtutor.plot import Picture
 
 explorer_of = cache(explore_convolution)  # drawing the still picture is the slow part
 STILL = Picture(b"no real picture", "A still picture for the tests of the page.")
-
-
-def state_of(page):
-    """The state that a page hands to its script, read as the browser reads it."""
-    return json.loads(re.search(r'^upgrade\("[^"]+", (.*), render\);$', page, re.MULTILINE)[1])
 
 
 def decoded(stored):
@@ -73,7 +67,7 @@ def test_no_string_of_the_state_can_end_the_script():
     nasty = "</script><!--<script>"
     page = Explorer("convolution.js", {"name": nasty}, STILL, "test").page()
     assert page.count("</script>") == 1 and "<!--" not in page
-    assert state_of(page) == {"name": nasty}
+    assert state_of(page, measured=False) == {"name": nasty}
 
 
 def test_no_description_can_break_out_of_its_attribute():
@@ -90,7 +84,7 @@ def test_a_module_that_would_end_its_own_script_is_refused(tmp_path, monkeypatch
 
 
 def test_state_holds_every_image_and_preset_as_given():
-    state = state_of(explorer_of().page())
+    state = state_of(explorer_of().page(), measured=False)
     assert [stored["name"] for stored in state["images"]] == list(sample_images())
     for stored, image in zip(state["images"], sample_images().values(), strict=True):
         np.testing.assert_array_equal(decoded(stored), image)
@@ -131,7 +125,7 @@ def test_another_state_gets_another_picture():
 
 def test_numbers_of_ones_own_are_taken_as_kernel():
     own = [[0, 0.5, 0], [1, -2.25, 1], [0, 0.5, 0]]
-    state = state_of(explore_convolution(kernel=own).page())
+    state = state_of(explore_convolution(kernel=own).page(), measured=False)
     assert state["kernel"] == np.ravel(own).tolist() and state["divisor"] == 1
 
 
@@ -224,22 +218,8 @@ console.log(JSON.stringify(answers));
 @pytest.fixture(scope="module")
 def javascript(tmp_path_factory):
     """javascript(calls) -> answers; a call is [name of a function in `arithmetic`, arguments …]."""
-    driver = pytest.importorskip(
-        "playwright._impl._driver", reason="playwright, which brings node, is missing"
-    )
-    node = driver.compute_driver_executable()[0]
     folder = tmp_path_factory.mktemp("node")
-    shutil.copy(HERE / "convolution.js", folder / "convolution.mjs")
-    (folder / "ask.mjs").write_text(ASK_NODE, encoding="utf-8")
-
-    def ask(calls):
-        answer = subprocess.run(
-            [node, "ask.mjs"], input=json.dumps(calls).encode(), capture_output=True, cwd=folder, timeout=60
-        )
-        assert answer.returncode == 0, answer.stderr.decode()
-        return json.loads(answer.stdout)
-
-    return ask
+    return in_node(folder, ASK_NODE, {"convolution.mjs": HERE / "convolution.js"})
 
 
 def positions(n, s, p, d):

@@ -1,13 +1,11 @@
 """The agreement explorer without a browser: its page, and its counts against medtutor.metrics."""
 
 import html
-import json
 import re
-import shutil
-import subprocess
 
 import numpy as np
 import pytest
+from explored import in_node, state_of
 from matplotlib.figure import Figure
 
 from medtutor import metrics, tags
@@ -44,14 +42,6 @@ def rows_of(seed, n=40, broken=False):
     truth = [row(length) for length in lengths]
     sentences = [[f"w{at}" for at in range(length)] for length in lengths]
     return sentences, truth, erring(truth), erring(truth)
-
-
-def state_of(page):
-    """The state that a page hands to its script."""
-    found = re.search(
-        r'^upgrade\("[^"]+", /\* measured \*/ (.*) /\* end of measured \*/, render\);$', page, re.M
-    )
-    return json.loads(found[1])
 
 
 @pytest.fixture
@@ -150,23 +140,8 @@ console.log(JSON.stringify(given.map((each) => arithmetic[name](...each))));
 @pytest.fixture(scope="module")
 def javascript(tmp_path_factory):
     """javascript(name, given) -> what the function of this name answers to each list of arguments."""
-    driver = pytest.importorskip(
-        "playwright._impl._driver", reason="playwright, which brings node, is missing"
-    )
-    node = driver.compute_driver_executable()[0]
-    folder = tmp_path_factory.mktemp("node")
-    shutil.copy(HERE / "agreement.js", folder / "explorer.mjs")
-    (folder / "ask.mjs").write_text(ASK_NODE, encoding="utf-8")
-
-    def ask(name, given):
-        asked = json.dumps({"name": name, "given": given})
-        answer = subprocess.run(
-            [node, "ask.mjs"], input=asked.encode(), capture_output=True, cwd=folder, timeout=60
-        )
-        assert answer.returncode == 0, answer.stderr.decode()
-        return json.loads(answer.stdout)
-
-    return ask
+    ask = in_node(tmp_path_factory.mktemp("node"), ASK_NODE, {"explorer.mjs": HERE / "agreement.js"})
+    return lambda name, given: ask({"name": name, "given": given})
 
 
 @pytest.mark.parametrize("seed", range(3))

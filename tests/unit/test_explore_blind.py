@@ -2,13 +2,11 @@
 
 import base64
 import html
-import json
 import re
-import shutil
-import subprocess
 
 import numpy as np
 import pytest
+from explored import in_node, state_of
 from scipy import stats
 
 from medtutor.explore import explore_real_or_drawn
@@ -18,14 +16,6 @@ from medtutor.explore.blind import deal
 
 def pictures(m=24, h=6, w=5, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (m, h, w)) / 255
-
-
-def state_of(page):
-    """The state that a page hands to its script."""
-    found = re.search(
-        r'^upgrade\("[^"]+", /\* measured \*/ (.*) /\* end of measured \*/, render\);$', page, re.M
-    )
-    return json.loads(found[1])
 
 
 # ---- the page ----
@@ -135,22 +125,8 @@ console.log(JSON.stringify(asked.map(([name, ...given]) => arithmetic[name](...g
 @pytest.fixture(scope="module")
 def javascript(tmp_path_factory):
     """javascript([[function, argument, …], …]) -> answers."""
-    driver = pytest.importorskip(
-        "playwright._impl._driver", reason="playwright, which brings node, is missing"
-    )
-    node = driver.compute_driver_executable()[0]
     folder = tmp_path_factory.mktemp("node")
-    shutil.copy(HERE / "blind.js", folder / "explorer.mjs")
-    (folder / "ask.mjs").write_text(ASK_NODE, encoding="utf-8")
-
-    def ask(asked):
-        answer = subprocess.run(
-            [node, "ask.mjs"], input=json.dumps(asked).encode(), capture_output=True, cwd=folder, timeout=60
-        )
-        assert answer.returncode == 0, answer.stderr.decode()
-        return json.loads(answer.stdout)
-
-    return ask
+    return in_node(folder, ASK_NODE, {"explorer.mjs": HERE / "blind.js"})
 
 
 def test_page_and_python_deal_the_same_rounds(javascript):

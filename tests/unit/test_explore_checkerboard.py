@@ -2,23 +2,18 @@
 
 import itertools
 import json
-import re
 import shutil
 import subprocess
 
 import numpy as np
 import pytest
+from explored import state_of
 
 from medtutor.explore import explore_checkerboard
 from medtutor.explore.base import HERE
 from medtutor.explore.checkerboard import after_upsampling, away_from_border, overlap
 
 SETUPS = list(itertools.product(range(1, 8), range(1, 5)))  # kernel, stride
-
-
-def state_of(page):
-    """The state that a page hands to its script."""
-    return json.loads(re.search(r'^upgrade\("[^"]+", (.*), render\);$', page, re.M)[1])
 
 
 def laid_one_by_one(size, kernel, stride):
@@ -99,7 +94,7 @@ def test_the_same_setting_gives_the_same_bytes():
 
 
 def test_the_page_starts_where_the_author_says():
-    state = state_of(explore_checkerboard(4, 3, padding="valid", size=9).page())
+    state = state_of(explore_checkerboard(4, 3, padding="valid", size=9).page(), measured=False)
     assert [state[name] for name in ("kernel", "stride", "padding", "size")] == [4, 3, "valid", 9]
     assert state["kernels"] == [1, 2, 3, 4, 5, 6, 7] and state["strides"] == [1, 2, 3, 4]
 

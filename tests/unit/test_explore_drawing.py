@@ -8,6 +8,7 @@ import sys
 import nbformat
 import numpy as np
 import pytest
+from onlookers import standing_clock, watched_outputs
 
 from medtutor.explore import drawing, live_pictures, training
 
@@ -15,50 +16,14 @@ ALT = "Sixteen slices take shape while the losses settle."
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
-class Events(list):
-    def register(self, name, function):
-        self.append((name, function))
-
-    def unregister(self, name, function):
-        self.remove((name, function))
-
-
-class Shell:
-    def __init__(self):
-        self.events = Events()
-
-
-class Place:
-    """An output of the notebook: what it holds, and has held."""
-
-    def __init__(self, bundle):
-        self.held = [bundle]
-
-    def update(self, bundle, raw):
-        self.held.append(bundle)
-
-
 @pytest.fixture
 def clock(monkeypatch):
-    """A clock that stands until it is set."""
-    now = [100.0]
-    monkeypatch.setattr(drawing.time, "monotonic", lambda: now[0])
-    return now
+    return standing_clock(monkeypatch, drawing)
 
 
 @pytest.fixture
 def outputs(monkeypatch, clock):
-    """The outputs of a notebook whose reader looks on."""
-    shown = []
-
-    def display(bundle, display_id=False):
-        shown.append(Place(bundle))
-        return shown[-1] if display_id else None
-
-    monkeypatch.setattr(training, "_display", display)
-    monkeypatch.setattr(training, "_notebook", Shell)
-    monkeypatch.setattr(drawing, "someone_looks_on", lambda: True)
-    return shown
+    return watched_outputs(monkeypatch, training, drawing)
 
 
 class Gan:

@@ -2,13 +2,11 @@
 
 import base64
 import html
-import json
 import re
-import shutil
-import subprocess
 
 import numpy as np
 import pytest
+from explored import in_node, state_of
 
 from medtutor.explore import explore_features
 from medtutor.explore.base import HERE
@@ -41,12 +39,6 @@ def net(size=16, seed=0):
 
 def pictures(n=2, size=16, channels=2):
     return np.random.default_rng(5).uniform(0, 1.5, (n, size, size, channels)).astype("float32")
-
-
-def state_of(page):
-    """The state that a page hands to its script."""
-    found = re.search(r"^upgrade\(.*?, /\* measured \*/ (.*) /\* end of measured \*/, render\);$", page, re.M)
-    return json.loads(found[1])
 
 
 def inside(model, layer, images):
@@ -239,22 +231,8 @@ console.log(JSON.stringify(places.map(([channel, i, j]) =>
 @pytest.fixture(scope="module")
 def javascript(tmp_path_factory):
     """javascript(asked) -> what `convolved` answers at each of asked["places"] in the second image."""
-    driver = pytest.importorskip(
-        "playwright._impl._driver", reason="playwright, which brings node, is missing"
-    )
-    node = driver.compute_driver_executable()[0]
     folder = tmp_path_factory.mktemp("node")
-    shutil.copy(HERE / "features.js", folder / "explorer.mjs")
-    (folder / "ask.mjs").write_text(ASK_NODE, encoding="utf-8")
-
-    def ask(asked):
-        answer = subprocess.run(
-            [node, "ask.mjs"], input=json.dumps(asked).encode(), capture_output=True, cwd=folder, timeout=60
-        )
-        assert answer.returncode == 0, answer.stderr.decode()
-        return json.loads(answer.stdout)
-
-    return ask
+    return in_node(folder, ASK_NODE, {"explorer.mjs": HERE / "features.js"})
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,11 @@
 
 import base64
 import html
-import json
 import re
-import shutil
-import subprocess
 
 import numpy as np
 import pytest
+from explored import in_node, state_of
 from scipy.interpolate import RegularGridInterpolator
 
 from medtutor.explore import explore_latent
@@ -18,14 +16,6 @@ from medtutor.explore.base import HERE
 def grid(classes=2, rows=3, cols=4, h=6, w=5, seed=0):
     """Pictures in 256 greys, so that what is stored is what was given."""
     return np.random.default_rng(seed).integers(0, 256, (classes, rows, cols, h, w)) / 255
-
-
-def state_of(page):
-    """The state that a page hands to its script."""
-    found = re.search(
-        r'^upgrade\("[^"]+", /\* measured \*/ (.*) /\* end of measured \*/, render\);$', page, re.M
-    )
-    return json.loads(found[1])
 
 
 NAMES = ("no tumour", "tumour")
@@ -144,22 +134,13 @@ console.log(JSON.stringify(places.map(([kind, row, column]) => {
 @pytest.fixture(scope="module")
 def javascript(tmp_path_factory):
     """javascript(pictures, places) -> what the explorer shows at each (class, row, column)."""
-    driver = pytest.importorskip(
-        "playwright._impl._driver", reason="playwright, which brings node, is missing"
-    )
-    node = driver.compute_driver_executable()[0]
-    folder = tmp_path_factory.mktemp("node")
-    shutil.copy(HERE / "latent.js", folder / "explorer.mjs")
-    (folder / "ask.mjs").write_text(ASK_NODE, encoding="utf-8")
+    ask = in_node(tmp_path_factory.mktemp("node"), ASK_NODE, {"explorer.mjs": HERE / "latent.js"})
 
-    def ask(pictures, places):
+    def shown(pictures, places):
         stored = np.rint(255 * pictures).astype(int).ravel().tolist()
-        asked = json.dumps([stored, pictures.shape, places]).encode()
-        answer = subprocess.run([node, "ask.mjs"], input=asked, capture_output=True, cwd=folder, timeout=60)
-        assert answer.returncode == 0, answer.stderr.decode()
-        return json.loads(answer.stdout)
+        return ask([stored, pictures.shape, places])
 
-    return ask
+    return shown
 
 
 def test_at_a_drawn_place_the_drawn_picture_is_shown_and_no_other(javascript):

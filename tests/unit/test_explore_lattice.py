@@ -2,13 +2,11 @@
 
 import html
 import itertools
-import json
 import re
-import shutil
-import subprocess
 
 import numpy as np
 import pytest
+from explored import in_node, state_of
 from matplotlib.figure import Figure
 
 from medtutor.explore import explore_lattice
@@ -18,14 +16,6 @@ from medtutor.explore.base import HERE
 WORDS, NAMES = ["takes", "aspirin", "daily"], ["O", "B", "I"]
 EMIT = [[2.0, 0.5, 0.1], [0.4, 1.2, 1.5], [1.3, 0.3, 0.4]]
 TRANS = [[0.5, 0.6, 0.0], [0.2, -1.0, 1.0], [0.3, -0.5, 0.4]]
-
-
-def state_of(page):
-    """The state that a page hands to its script."""
-    found = re.search(
-        r'^upgrade\("[^"]+", /\* measured \*/ (.*) /\* end of measured \*/, render\);$', page, re.M
-    )
-    return json.loads(found[1])
 
 
 def chain(T, K, seed=0):
@@ -164,23 +154,8 @@ console.log(JSON.stringify(given.map((each) => arithmetic[name](...each))));
 @pytest.fixture(scope="module")
 def javascript(tmp_path_factory):
     """javascript(name, given) -> what the function of this name answers to each list of arguments."""
-    driver = pytest.importorskip(
-        "playwright._impl._driver", reason="playwright, which brings node, is missing"
-    )
-    node = driver.compute_driver_executable()[0]
-    folder = tmp_path_factory.mktemp("node")
-    shutil.copy(HERE / "lattice.js", folder / "explorer.mjs")
-    (folder / "ask.mjs").write_text(ASK_NODE, encoding="utf-8")
-
-    def ask(name, given):
-        asked = json.dumps({"name": name, "given": given})
-        answer = subprocess.run(
-            [node, "ask.mjs"], input=asked.encode(), capture_output=True, cwd=folder, timeout=60
-        )
-        assert answer.returncode == 0, answer.stderr.decode()
-        return json.loads(answer.stdout)
-
-    return ask
+    ask = in_node(tmp_path_factory.mktemp("node"), ASK_NODE, {"explorer.mjs": HERE / "lattice.js"})
+    return lambda name, given: ask({"name": name, "given": given})
 
 
 CHAINS = [chain(T, K, seed) for seed, (T, K) in enumerate([(1, 2), (2, 3), (3, 3), (4, 5), (6, 3), (8, 2)])]

@@ -1,12 +1,10 @@
 """The explorers of masks without a browser: their pages, and their counts against medtutor.metrics."""
 
 import base64
-import json
-import re
-import subprocess
 
 import numpy as np
 import pytest
+from explored import in_node, state_of
 
 from medtutor import metrics
 from medtutor.explore import explore_mask, explore_painting
@@ -35,12 +33,6 @@ def painting(**settings):
     images, truth, p = volume()
     given = {"image": images[0], "truth": truth[0], "predicted": p[0] >= 0.5, "contrasts": ("T1", "FLAIR")}
     return explore_painting(**given | settings)
-
-
-def state_of(page):
-    """The state that a page hands to its script."""
-    found = re.search(r"^upgrade\(.*?, /\* measured \*/ (.*) /\* end of measured \*/, render\);$", page, re.M)
-    return json.loads(found[1])
 
 
 def decoded(text):
@@ -169,24 +161,11 @@ console.log(JSON.stringify(answers[name](given)));
 @pytest.fixture(scope="module")
 def javascript(tmp_path_factory):
     """javascript(module, name, given) -> the answer of one of the functions in ASK_NODE."""
-    driver = pytest.importorskip(
-        "playwright._impl._driver", reason="playwright, which brings node, is missing"
-    )
-    node = driver.compute_driver_executable()[0]
     folder = tmp_path_factory.mktemp("node")
 
     def ask(module, name, given):
         parts = [(HERE / part).read_text(encoding="utf-8") for part in ("parts.js", "overlay.js", module)]
-        (folder / "ask.mjs").write_text("\n".join([*parts, ASK_NODE]), encoding="utf-8")
-        answer = subprocess.run(
-            [node, "ask.mjs"],
-            input=json.dumps([name, given]).encode(),
-            capture_output=True,
-            cwd=folder,
-            timeout=60,
-        )
-        assert answer.returncode == 0, answer.stderr.decode()
-        return json.loads(answer.stdout)
+        return in_node(folder, "\n".join([*parts, ASK_NODE]))([name, given])
 
     return ask
 

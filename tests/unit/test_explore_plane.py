@@ -1,13 +1,11 @@
 """The plane explorer without a browser: its page, and its arithmetic in JavaScript against numpy."""
 
 import html
-import json
 import re
-import shutil
-import subprocess
 
 import numpy as np
 import pytest
+from explored import in_node, state_of
 from matplotlib.figure import Figure
 
 from medtutor.explore import explore_plane_gan
@@ -18,11 +16,6 @@ from medtutor.nn import plane
 
 SMALL = WORLD | {"hidden": 7, "batch": 9}
 ALL_OF_IT = SETTINGS["collapse"] | {"loss": "minimax", "r1": 0.7, "d_steps": 2}
-
-
-def state_of(page):
-    """The state that a page hands to its script."""
-    return json.loads(re.search(r'^upgrade\("[^"]+", (.*), render\);$', page, re.M)[1])
 
 
 @pytest.fixture
@@ -54,7 +47,7 @@ def test_description_counts_the_modes_that_the_first_drawn_points_reach(undrawn)
 
 
 def test_the_page_starts_with_the_chosen_settings_and_holds_them_all(undrawn):
-    state = state_of(explore_plane_gan("steady", seed=5).page())
+    state = state_of(explore_plane_gan("steady", seed=5).page(), measured=False)
     assert (state["preset"], state["seed"], state["presets"]) == ("steady", 5, SETTINGS)
 
 
@@ -115,23 +108,9 @@ console.log(JSON.stringify(answer(a, given, plain, flat, net)));
 @pytest.fixture(scope="module")
 def javascript(tmp_path_factory):
     """javascript(code, **given) -> what the code returns, given the module's arithmetic as `a`."""
-    driver = pytest.importorskip(
-        "playwright._impl._driver", reason="playwright, which brings node, is missing"
-    )
-    node = driver.compute_driver_executable()[0]
     folder = tmp_path_factory.mktemp("node")
-    shutil.copy(HERE / "plane.js", folder / "explorer.mjs")
-    (folder / "ask.mjs").write_text(ASK_NODE, encoding="utf-8")
-
-    def ask(code, **given):
-        asked = json.dumps({"given": given, "code": code})
-        answer = subprocess.run(
-            [node, "ask.mjs"], input=asked.encode(), capture_output=True, cwd=folder, timeout=300
-        )
-        assert answer.returncode == 0, answer.stderr.decode()
-        return json.loads(answer.stdout)
-
-    return ask
+    ask = in_node(folder, ASK_NODE, {"explorer.mjs": HERE / "plane.js"}, timeout=300)
+    return lambda code, **given: ask({"given": given, "code": code})
 
 
 def as_lists(net):

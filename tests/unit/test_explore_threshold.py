@@ -1,13 +1,11 @@
 """The threshold explorer without a browser: its page, and its arithmetic against medtutor.metrics."""
 
 import html
-import json
 import re
-import shutil
-import subprocess
 
 import numpy as np
 import pytest
+from explored import in_node, state_of
 from matplotlib.figure import Figure
 
 from medtutor import metrics
@@ -25,14 +23,6 @@ def cases(seed=0, n=300, kind="float64"):
     p = np.clip(random.normal(0.3 + 0.4 * y, 0.25), 0, 1)
     p[: n // 2] = p[: n // 2].round(1)
     return y, p.astype(kind)
-
-
-def state_of(page):
-    """The state that a page hands to its script."""
-    found = re.search(
-        r'^upgrade\("[^"]+", /\* measured \*/ (.*) /\* end of measured \*/, render\);$', page, re.M
-    )
-    return json.loads(found[1])
 
 
 # ---- the page ----
@@ -158,22 +148,8 @@ console.log(JSON.stringify(answers));
 @pytest.fixture(scope="module")
 def javascript(tmp_path_factory):
     """javascript(asked) -> answers, for asked {scores, prevalence, own, cost}."""
-    driver = pytest.importorskip(
-        "playwright._impl._driver", reason="playwright, which brings node, is missing"
-    )
-    node = driver.compute_driver_executable()[0]
     folder = tmp_path_factory.mktemp("node")
-    shutil.copy(HERE / "threshold.js", folder / "explorer.mjs")
-    (folder / "ask.mjs").write_text(ASK_NODE, encoding="utf-8")
-
-    def ask(asked):
-        answer = subprocess.run(
-            [node, "ask.mjs"], input=json.dumps(asked).encode(), capture_output=True, cwd=folder, timeout=60
-        )
-        assert answer.returncode == 0, answer.stderr.decode()
-        return json.loads(answer.stdout)
-
-    return ask
+    return in_node(folder, ASK_NODE, {"explorer.mjs": HERE / "threshold.js"})
 
 
 @pytest.fixture

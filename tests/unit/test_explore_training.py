@@ -6,6 +6,7 @@ import sys
 
 import nbformat
 import pytest
+from onlookers import standing_clock, watched_outputs
 
 from medtutor.explore import training
 from medtutor.explore.training import Board, live_curves
@@ -14,50 +15,14 @@ ALT = "The loss falls in both curves for three epochs."
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
-class Events(list):
-    def register(self, name, function):
-        self.append((name, function))
-
-    def unregister(self, name, function):
-        self.remove((name, function))
-
-
-class Shell:
-    def __init__(self):
-        self.events = Events()
-
-
-class Place:
-    """An output of the notebook: what it holds, and has held."""
-
-    def __init__(self, bundle):
-        self.held = [bundle]
-
-    def update(self, bundle, raw):
-        self.held.append(bundle)
-
-
 @pytest.fixture
 def clock(monkeypatch):
-    """A clock that stands until it is set."""
-    now = [100.0]
-    monkeypatch.setattr(training.time, "monotonic", lambda: now[0])
-    return now
+    return standing_clock(monkeypatch, training)
 
 
 @pytest.fixture
 def outputs(monkeypatch, clock):
-    """The outputs of a notebook whose reader looks on."""
-    shown = []
-
-    def display(bundle, display_id=False):
-        shown.append(Place(bundle))
-        return shown[-1] if display_id else None
-
-    monkeypatch.setattr(training, "_display", display)
-    monkeypatch.setattr(training, "_notebook", Shell)
-    monkeypatch.setattr(training, "someone_looks_on", lambda: True)
-    return shown
+    return watched_outputs(monkeypatch, training, training)
 
 
 def epoch(board, number, **logs):

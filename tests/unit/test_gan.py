@@ -480,7 +480,7 @@ def shipped(tmp_path, monkeypatch):
         f'[[file]]\npath = "studies/04_gan.json"\nsha256 = "{hashlib.sha256(file.read_bytes()).hexdigest()}"'
     )
     (tmp_path / "manifest.toml").write_text(listed, encoding="utf-8")
-    monkeypatch.setattr(gan, "FOLDER", tmp_path)
+    monkeypatch.setattr(gan, "FOLDER", file.parent)
     return E, file
 
 
