@@ -37,7 +37,7 @@ USES = [
 
 LEARNT = 2000  # of 4,000 patients, by the generator; the judge learns from the others
 RECIPE = {"g": (96, 48, 24), "d": (24, 48, 96), "decay": 0.999}
-STEPS = 5_000
+STEPS = 9_000
 LABELS = np.arange(1000) % 2
 
 

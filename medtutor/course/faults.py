@@ -152,22 +152,31 @@ def copy_checkout(root, into):
 
 def plant(fault, copy):
     """Make a fault's edits in a copy of the checkout; FaultError where the table no longer fits the code."""
-    changed = set()
-    for edit in fault.edits:
-        path = Path(copy) / edit.file
-        text = path.read_text(encoding="utf-8") if path.is_file() else ""
-        if (times := text.count(edit.old)) != 1:
-            raise FaultError(
-                f"tests/faults/{fault.chapter}.toml: the fault {fault.name!r} is stale: its old text occurs "
-                f"{times} times in {edit.file}, not once; write it as the code reads now:\n    {edit.old!r}"
-            )
-        if edit.old == edit.new:
-            raise FaultError(f"tests/faults/{fault.chapter}.toml: the fault {fault.name!r} changes nothing")
-        path.write_text(text.replace(edit.old, edit.new), encoding="utf-8", newline="")
-        changed.add(path)
-    for path in changed:
+    _plant_together([fault], copy)
+
+
+def _plant_together(faults, copy):
+    changed = {}
+    for fault in faults:
+        for edit in fault.edits:
+            changed[_make(edit, fault, Path(copy))] = fault
+    for path, fault in changed.items():
         if path.parent == Path(copy) / "notebooks" / "source":
             _plant_in_notebook(fault, path, Path(copy) / "notebooks" / f"{path.stem}.ipynb")
+
+
+def _make(edit, fault, copy):
+    path = copy / edit.file
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    if (times := text.count(edit.old)) != 1:
+        raise FaultError(
+            f"tests/faults/{fault.chapter}.toml: the fault {fault.name!r} is stale: its old text occurs "
+            f"{times} times in {edit.file}, not once; write it as the code reads now:\n    {edit.old!r}"
+        )
+    if edit.old == edit.new:
+        raise FaultError(f"tests/faults/{fault.chapter}.toml: the fault {fault.name!r} changes nothing")
+    path.write_text(text.replace(edit.old, edit.new), encoding="utf-8", newline="")
+    return path
 
 
 def _plant_in_notebook(fault, source, notebook):
@@ -335,19 +344,57 @@ def try_faults(faults, root=ROOT, jobs=1, tell=lambda text: None, runner=None):
 
 
 def rehearse(faults, root, folder):
-    """Plant each fault in a copy of only the files that it touches, to learn early that a table is stale."""
+    """Plant the faults in copies of only the files that they touch, to learn early that a table is stale.
+
+    Faults that touch different places are planted together, because reading a chapter takes a while.
+    """
     _check_targets(faults, root)
+    groups = _apart(faults, root)
+    while groups:
+        group = groups.pop()
+        try:
+            _try_planting(group, root, Path(folder) / "rehearsal")
+        except FaultError:
+            if len(group) == 1:
+                raise
+            groups += group[: len(group) // 2], group[len(group) // 2 :]  # one may hide the place of another
+
+
+def _apart(faults, root):
+    """The faults in groups, in each of which no two touch the same text."""
+    groups = []
     for fault in faults:
-        trial = Path(folder) / "rehearsal"
-        names = {edit.file for edit in fault.edits}
-        names |= {
-            f"notebooks/{Path(name).stem}.ipynb" for name in names if name.startswith("notebooks/source/")
-        }
-        for name in names:
-            if (Path(root) / name).is_file():
-                (trial / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(Path(root) / name, trial / name)
-        plant(fault, trial)
+        places = [_place(edit, root) for edit in fault.edits]
+        free = (each for each in groups if not any(_overlap(a, b) for a in places for b in each[1]))
+        group, taken = next(free, ([], []))
+        if not group:
+            groups.append((group, taken))
+        group.append(fault)
+        taken += places
+    return [group for group, _ in groups]
+
+
+def _overlap(a, b):
+    return a[0] == b[0] and a[1] < b[2] and b[1] < a[2]
+
+
+def _place(edit, root):
+    """(file, first, behind the last character) of what an edit replaces."""
+    path = Path(root) / edit.file
+    first = path.read_text(encoding="utf-8").find(edit.old) if path.is_file() else -1
+    return edit.file, first, first + len(edit.old)
+
+
+def _try_planting(faults, root, trial):
+    names = {edit.file for fault in faults for edit in fault.edits}
+    names |= {f"notebooks/{Path(name).stem}.ipynb" for name in names if name.startswith("notebooks/source/")}
+    for name in names:
+        if (Path(root) / name).is_file():
+            (trial / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(Path(root) / name, trial / name)
+    try:
+        _plant_together(faults, trial)
+    finally:
         shutil.rmtree(trial, ignore_errors=True)
 
 
