@@ -5,6 +5,7 @@ read_*    a file of one's own: DICOM, NIfTI, npz, tagged text
 write_*   the way back: a mask, a generated slice, a heat map, generated notes
 sample_*  one real specimen each; never a training set
 
+`load_mr(…, stream=True)` is for more slices than memory holds; `Dataset.batches()` feeds `model.fit`.
 `stored_study("02_seeds")` is the result of an experiment that was too long to be run by a chapter.
 """
 
@@ -30,6 +31,7 @@ from medtutor.data.notes import Note, load_notes, load_relations, write_notes, w
 from medtutor.data.published import *  # noqa: F403, all that its own list names
 from medtutor.data.registry import DataNotHere, NoChecksum, WrongChecksum, fetch
 from medtutor.data.samples import Sample, sample_ct, sample_ecg, sample_mr, sample_retina, sample_tissue
+from medtutor.data.shards import OnDisk
 from medtutor.data.studies import Study, stored_study
 
 __all__ = [
@@ -41,6 +43,7 @@ __all__ = [
     "Image",
     "NoChecksum",
     "Note",
+    "OnDisk",
     "Sample",
     "Study",
     "WrongChecksum",

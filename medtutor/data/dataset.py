@@ -71,6 +71,8 @@ class Dataset:
     bounds    (lowest, highest) value that x may take, or None where x is not an image
     card      what it is, where it comes from, what it must not be used for
     extra     further arrays and tuples of length n by name, e.g. extra["mask"]
+
+    Of a set that was loaded with `stream=True`, x, y and extra may be `OnDisk` in place of arrays.
     """
 
     x: np.ndarray | tuple
@@ -98,6 +100,23 @@ class Dataset:
 
     def __len__(self):
         return len(self.x)
+
+    def batches(self, size=32, seed=0, change=lambda x, y: (x, y)):
+        """Shuffled batches (x, y) for `model.fit`, a Keras PyDataset; the same in memory and from the disk.
+
+        size    examples of a batch; the last one of an epoch may be shorter
+        seed    decides the order of each epoch, which is another one every time
+        change  f(x, y) -> (x, y), for each batch: normalise, augment, give y another shape
+
+        ValueError where x is no array: words need a length of their own for each batch.
+        """
+        if isinstance(self.x, tuple) or isinstance(self.y, tuple):
+            raise ValueError("batches are made of arrays, and x or y is a tuple of words; encode it first")
+        if not isinstance(size, (int, np.integer)) or size < 1:
+            raise ValueError(f"size is {size!r}; use a whole number from 1")
+        from medtutor.data.batches import Batches
+
+        return Batches(self, size, seed, change)
 
     def rows(self):
         """(word, text) of each line that describes this split."""
@@ -138,7 +157,7 @@ def first_patients(data, n):
     rows = np.flatnonzero(np.isin(data.patients, names[:n]))
 
     def some(values):
-        return values[rows] if isinstance(values, np.ndarray) else tuple(values[row] for row in rows)
+        return tuple(values[row] for row in rows) if isinstance(values, tuple) else values[rows]
 
     extra = {name: some(values) for name, values in data.extra.items()}
     return replace(data, x=some(data.x), y=some(data.y), patients=data.patients[rows], extra=extra)
@@ -152,9 +171,10 @@ def check_split(split, splits=SPLITS):
 
 
 def _shape(values):
-    if isinstance(values, np.ndarray):
-        return f"{' × '.join(map(str, values.shape))} {values.dtype}"
-    return f"{len(values):,} {type(values[0]).__name__}s"
+    if isinstance(values, tuple):
+        return f"{len(values):,} {type(values[0]).__name__}s"
+    place = "" if isinstance(values, np.ndarray) else " on disk"
+    return f"{' × '.join(map(str, values.shape))} {values.dtype}{place}"
 
 
 def _lines(title, rows):

@@ -11,6 +11,7 @@ from medtutor.data.mr.head import FIELD_OF_VIEW
 from medtutor.data.mr.patient import HIGHEST, LEVEL_DISTANCE, TISSUE_CLASSES, scan_patient
 from medtutor.data.mr.physics import CONTRASTS, SCANNERS, low_resolution
 from medtutor.data.progress import progress
+from medtutor.data.shards import OnDisk, cached_shards
 
 VERSION = 1  # of the generator: raised with every change of an image, so that old caches are not used
 FIRST = {"train": 0, "val": 1_000_000, "test": 2_000_000}  # number of a split's first patient
@@ -35,7 +36,15 @@ LABELS = {
 
 
 def load_mr(
-    split, task="tumour", *, contrasts=("T1", "FLAIR"), size=64, slices=4, patients=None, scanner="A"
+    split,
+    task="tumour",
+    *,
+    contrasts=("T1", "FLAIR"),
+    size=64,
+    slices=4,
+    patients=None,
+    scanner="A",
+    stream=False,
 ):
     """Simulated MR slices of the brain, several a patient; half of the patients have one tumour.
 
@@ -51,6 +60,8 @@ def load_mr(
     size       pixels along each side of the 220 mm field of view: 32, 64, 96, 128, 192 or 256
     slices     neighbouring slices of each patient, 3 mm apart; in patients with a tumour they lie around it
     scanner    "A" (1.5 T); "B" (3 T, other times, noise, shading, sharpness) sees the same heads
+    stream     True: for more than memory holds. The same values, but x, extra and a y of masks or images are
+               `OnDisk`: x[rows] reads those rows, x.map(normalise) changes rows as they are read
 
     x (n, size, size, c) float32, 0 = black to 1.5; 1 = the bright end of the brain, as a series was scaled.
     extra: "lesion" (n, size, size) uint8 0 none, 1 tumour, 2 oedema; "tissue" as above; "level" (n,) mm above
@@ -58,6 +69,7 @@ def load_mr(
 
     A patient's slices show one head, so a split by slice leaks; this one is by patient. Generated at the
     first call (2,000 slices of 64 pixels: about 10 s on two cores), then read from `medtutor.data.cache`.
+    50,000 such slices with two contrasts take 1.2 GB there.
 
     Source: ICBM 152 average brain (Fonov et al., NeuroImage 54:313, 2011), bent as in SynthSeg (Billot
     et al., Med Image Anal 86:102789, 2023); signal equations and constants: see `medtutor.data.mr.physics`.
@@ -69,9 +81,9 @@ def load_mr(
     if not isinstance(patients, (int, np.integer)) or not 2 <= patients <= 100_000:
         raise ValueError(f"patients is {patients!r}; use a whole number from 2 to 100000")
     numbers = FIRST[split] + np.arange(patients)
-    arrays = _arrays(numbers, contrasts, size, slices, scanner, clean=task == "denoise")
-    x, y = _examples(task, arrays)
-    n = len(x)
+    read = _from_disk if stream else _in_memory
+    x, y, extra = read(task, numbers, contrasts, size, slices, scanner)
+    spacing = np.array([LEVEL_DISTANCE, FIELD_OF_VIEW / size, FIELD_OF_VIEW / size])
     return Dataset(
         x,
         y,
@@ -81,13 +93,7 @@ def load_mr(
         "1 = bright end of the brain",
         _card(task, contrasts, scanner),
         bounds=(0.0, HIGHEST),
-        extra={
-            "lesion": arrays["lesion"],
-            "tissue": arrays["tissue"],
-            "level": arrays["level"],
-            "spacing": np.tile([LEVEL_DISTANCE, FIELD_OF_VIEW / size, FIELD_OF_VIEW / size], (n, 1)),
-            "sigma": arrays["sigma"],
-        },
+        extra={**extra, "spacing": np.broadcast_to(spacing, (len(x), 3))},
     )
 
 
@@ -109,24 +115,49 @@ def _check(task, contrasts, size, slices, scanner):
     return contrasts
 
 
-def _arrays(numbers, contrasts, size, slices, scanner, clean):
-    """All that was scanned, from the cache or made: images (n, h, w, c) and labels, by name."""
+def _in_memory(task, numbers, contrasts, size, slices, scanner):
+    """x, y and extra, all that was scanned from one file of the cache, or made."""
+    clean = task == "denoise"
     parameters = dict(
+        _parameters(contrasts, size, slices, scanner, clean), first=int(numbers[0]), patients=len(numbers)
+    )
+    arrays = cached_arrays(
+        "mr", parameters, lambda: _scan_all(numbers, contrasts, size, slices, scanner, clean)
+    )
+    x, y = (change(arrays[field]) for field, change in VIEWS[task])
+    return x, y, {name: arrays[name] for name in EXTRA}
+
+
+def _from_disk(task, numbers, contrasts, size, slices, scanner):
+    """The same as `OnDisk` arrays; labels of one number a slice are in memory."""
+    clean = task == "denoise"
+    images, map_ = ("f2", (size, size, len(contrasts))), ("u1", (size, size))
+    fields = [("image", *images), ("lesion", *map_), ("tissue", *map_)]
+    fields += [("level", "f4"), ("sigma", "f4", (len(contrasts),))]
+    shards = cached_shards(
+        "mr",
+        _parameters(contrasts, size, slices, scanner, clean),
+        numbers,
+        slices,
+        np.dtype([*fields, *[("clean", *images)] * clean]),
+        lambda some: _scan_all(some, contrasts, size, slices, scanner, clean, show=False),
+    )
+    x, y = (OnDisk(shards, field, change) for field, change in VIEWS[task])
+    return x, np.asarray(y) if y.ndim == 1 else y, {name: OnDisk(shards, name, _as_it_is) for name in EXTRA}
+
+
+def _parameters(contrasts, size, slices, scanner, clean):
+    return dict(
         version=VERSION,
-        first=int(numbers[0]),
-        patients=len(numbers),
         contrasts=contrasts,
         size=int(size),
         slices=int(slices),
         scanner=scanner,
         clean=clean,
     )
-    return cached_arrays(
-        "mr", parameters, lambda: _scan_all(numbers, contrasts, size, slices, scanner, clean)
-    )
 
 
-def _scan_all(numbers, contrasts, size, slices, scanner, clean):
+def _scan_all(numbers, contrasts, size, slices, scanner, clean, show=True):
     def scan(number):
         made = scan_patient(
             int(number), sick(number), contrasts=contrasts, size=size, slices=slices, scanner=scanner
@@ -143,7 +174,8 @@ def _scan_all(numbers, contrasts, size, slices, scanner, clean):
         return arrays
 
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        made = list(progress(pool.map(scan, numbers), "drawing patients", len(numbers)))
+        scans = pool.map(scan, numbers)
+        made = list(progress(scans, "drawing patients", len(numbers)) if show else scans)
     return {name: np.concatenate([arrays[name] for arrays in made]) for name in made[0]}
 
 
@@ -157,21 +189,34 @@ def _half(images):
     return np.stack([*images], axis=-1).astype(np.float16)
 
 
-def _examples(task, arrays):
-    """x and y of the task."""
-    x = arrays["image"].astype(np.float32)
-    if task == "tumour":
-        return x, (arrays["lesion"] > 0).any((1, 2)).astype(np.int64)
-    if task == "lesion":
-        return x, (arrays["lesion"] > 0).astype(np.uint8)
-    if task == "tissue":
-        return x, arrays["tissue"]
-    if task == "translate":
-        return x[..., :1], x[..., 1:]
-    if task == "denoise":
-        return x, arrays["clean"].astype(np.float32)
-    low = low_resolution(np.moveaxis(x, -1, 1))
-    return np.moveaxis(low, 1, -1).clip(0, HIGHEST), x
+def _as_it_is(values):
+    return values
+
+
+def _single(images):
+    return images.astype(np.float32)
+
+
+def _coarse(images):
+    low = low_resolution(np.moveaxis(_single(images), -1, 1))
+    return np.moveaxis(low, 1, -1).clip(0, HIGHEST)
+
+
+VIEWS = {  # of each task: what x and y are made from, and how
+    "tumour": (
+        ("image", _single),
+        ("lesion", lambda lesion: (lesion > 0).any((1, 2)).astype(np.int64)),
+    ),
+    "lesion": (("image", _single), ("lesion", lambda lesion: (lesion > 0).astype(np.uint8))),
+    "tissue": (("image", _single), ("tissue", _as_it_is)),
+    "translate": (
+        ("image", lambda images: _single(images[..., :1])),
+        ("image", lambda images: _single(images[..., 1:])),
+    ),
+    "denoise": (("image", _single), ("clean", _single)),
+    "superresolve": (("image", _coarse), ("image", _single)),
+}
+EXTRA = ("lesion", "tissue", "level", "sigma")
 
 
 def _card(task, contrasts, scanner):
