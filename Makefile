@@ -1,7 +1,7 @@
 # Two commands: `make lab` opens the course, `make test` tests it. `make help` lists the rest.
 # Works with GNU make 3.81 and any POSIX shell. Options are passed on:  make lab ARGS="--no-browser --port 8890"
 
-.PHONY: help lab test lock readme faults test-portability upgrade-report bench site setup clean
+.PHONY: help lab test lock readme faults test-portability upgrade-report bench site audit setup clean
 .DEFAULT_GOAL := help
 
 PYTHON ?=
@@ -30,6 +30,7 @@ help:
 	@echo 'make faults             plant faults and list which are caught (long)'
 	@echo 'make bench              run the benchmarks'
 	@echo 'make site               write the chapters as pages that open without Python, into build/site'
+	@echo 'make audit              are vulnerabilities known of the locked packages? (needs the network)'
 	@echo 'make lock               renew requirements.lock and environment.yml (needs the network)'
 	@echo 'make readme             write the chapter table into README.md'
 	@echo 'make clean              remove .venv and caches'
@@ -58,6 +59,9 @@ bench:
 
 site:
 	@$(PREPARE) run -m medtutor site $(ARGS)
+
+audit:
+	@$(PREPARE) run -m medtutor.course.audit $(ARGS)
 
 lock:
 	@$(PREPARE) run -m medtutor.course.lock $(ARGS)
