@@ -169,12 +169,16 @@ def _faults(words, root):
         """
         Apply each fault of tests/faults/NN_slug.toml to a copy of the checkout, run the tests and notebooks
         that should notice, and print which faults were caught and by what. The checkout is not touched.
-        Everything is run without a fault first: a test that is red anyway catches nothing.
+        Everything is run without a fault first: a test that is red anyway catches nothing. With --by, tests
+        and notebooks are tried apart, also where the other has noticed. With --write, the answers are kept in
+        tests/faults/caught.json, each as soon as it is there, and README.md gets the table of the shares.
         """,
         """
         medtutor faults --list                         name all faults
         medtutor faults --chapter 1 --only "stride"    those of chapter 1 whose names hold "stride"
         medtutor faults --jobs 2 --json faults.json    all, two at a time, results in a file as well
+        medtutor faults --by tests --untried --write   what no test has been tried on, kept as it goes on
+        medtutor faults --by notebooks --sample 5 --seed 1 --write     five of each chapter, by chance
         """,
     )
     parser.add_argument(
@@ -186,6 +190,17 @@ def _faults(words, root):
         "--jobs", type=int, default=1, metavar="N", help="faults at a time, 1 or 2 (default 1)"
     )
     parser.add_argument("--json", metavar="FILE", help="write the table to FILE as well")
+    parser.add_argument(
+        "--by",
+        choices=["tests", "notebooks", "both"],
+        help="try the tests, the chapter's notebook, or each of them (default: in turn, until one notices)",
+    )
+    parser.add_argument(
+        "--sample", type=int, metavar="N", help="N faults of each chapter, drawn by --seed (default all)"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the sample (default 0)")
+    parser.add_argument("--untried", action="store_true", help="leave out what caught.json has an answer for")
+    parser.add_argument("--write", action="store_true", help="keep the answers in tests/faults/caught.json")
     options = parser.parse_args(words)
     from medtutor.course import faults
 
@@ -196,6 +211,11 @@ def _faults(words, root):
         listing=options.list,
         jobs=options.jobs,
         json_file=options.json,
+        by=options.by,
+        number=options.sample,
+        seed=options.seed,
+        untried=options.untried,
+        write=options.write,
     )
 
 

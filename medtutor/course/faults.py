@@ -16,6 +16,7 @@ becomes a notebook with the faulty cells and the stored outputs, which strict va
 
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -27,7 +28,7 @@ import time
 import tomllib
 import xml.etree.ElementTree as ElementTree
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from medtutor.course.build import ROOT, BuildError, find_name, put_source_into, shown
@@ -130,6 +131,42 @@ def find_faults(root=ROOT, chapter=None, only=None):
     return chosen
 
 
+def sample(faults, number, seed=0):
+    """So many faults of each chapter, by chance; a seed decides, and larger samples hold the smaller ones."""
+    chosen = []
+    for chapter in dict.fromkeys(fault.chapter for fault in faults):
+        own = [fault for fault in faults if fault.chapter == chapter]
+        chosen += random.Random(f"{seed} {chapter}").sample(own, len(own))[:number]
+    return [fault for fault in faults if fault in chosen]
+
+
+def aimed(faults, by):
+    """The faults with other targets: once for each kind that is asked for, where there is a target of it.
+
+    by   "tests" for the tests of noticed_by alone; "notebooks" for the notebooks in it or else that of the
+         chapter; "both"; None for noticed_by as it is
+    """
+    if by is None:
+        return list(faults)
+    kinds = {"tests": ["tests"], "notebooks": ["notebook"], "both": ["tests", "notebook"]}[by]
+    aims = [
+        (fault, [each for each in fault.noticed_by if kind_of(each) == kind], kind)
+        for fault in faults
+        for kind in kinds
+    ]
+    own = "notebooks/{}.ipynb".format
+    return [
+        replace(fault, noticed_by=tuple(targets or [own(fault.chapter)]))
+        for fault, targets, kind in aims
+        if targets or kind == "notebook"
+    ]
+
+
+def kind_of(target):
+    """What a target is: "tests" or "notebook"."""
+    return "notebook" if target.split("::")[0].endswith(".ipynb") else "tests"
+
+
 # Copies
 
 
@@ -216,7 +253,7 @@ class Runner:
     def _run_target(self, copy, target):
         report = copy / ".planted-report.xml"
         report.unlink(missing_ok=True)
-        options = NOTEBOOK_OPTIONS if target.split("::")[0].endswith(".ipynb") else UNIT_OPTIONS
+        options = NOTEBOOK_OPTIONS if kind_of(target) == "notebook" else UNIT_OPTIONS
         command = [sys.executable, *PYTEST, *options, f"--junitxml={report}", target]
         code, output = self._call(command, copy)
         if code is None:
@@ -315,9 +352,12 @@ def _readable(copy, target, test):
     return f"{file}::{test}"
 
 
-def try_faults(faults, root=ROOT, jobs=1, tell=lambda text: None, runner=None):
+def try_faults(
+    faults, root=ROOT, jobs=1, tell=lambda text: None, runner=None, note=lambda fault, outcome: None
+):
     """Plant each fault in a fresh copy and run what should notice it: the Outcomes, in the faults' order.
 
+    tell  is told how it goes on;  note  is given each fault and its Outcome as soon as it is known
     Raises FaultError where the table is stale, or where a target is red without any fault.
     """
     runner = runner or Runner()
@@ -336,6 +376,8 @@ def try_faults(faults, root=ROOT, jobs=1, tell=lambda text: None, runner=None):
                     )
                     for number, fault in enumerate(faults, 1)
                 ]
+                for fault, each in zip(faults, work, strict=True):
+                    note(fault, each.result())
                 return [each.result() for each in work]
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
@@ -450,20 +492,61 @@ def as_table(outcomes):
     return "\n".join(lines)
 
 
-def run_faults(root=ROOT, *, chapter=None, only=None, listing=False, jobs=1, json_file=None):
-    """`medtutor faults`: print the table of caught and missed; returns 0 if all are caught, else 1."""
+def run_faults(
+    root=ROOT,
+    *,
+    chapter=None,
+    only=None,
+    listing=False,
+    jobs=1,
+    json_file=None,
+    by=None,
+    number=None,
+    seed=0,
+    untried=False,
+    write=False,
+):
+    """`medtutor faults`: print the table of caught and missed.
+
+    Returns 0 if each fault is caught by what should notice it, else 1; a notebook that misses what only tests
+    are said to notice is no failure.
+    """
+    from medtutor.course import shares
+
     if jobs < 1:
         raise FaultError(f"jobs is {jobs}; use 1, or 2 for two faults at a time")
+    if number is not None and number < 1:
+        raise FaultError(f"sample is {number}; use the number of faults to take of each chapter, from 1")
     if json_file and not Path(json_file).resolve().parent.is_dir():
         raise FaultError(f"{json_file} cannot be written: its folder does not exist")
     faults = find_faults(root, chapter, only)
+    expected = {(fault.chapter, fault.name, kind_of(each)) for fault in faults for each in fault.noticed_by}
+    chosen = sample(faults, number, seed) if number else faults
+    faults = aimed(chosen, by)
+    if untried:
+        records = shares.read(root)
+        faults = [fault for fault in faults if not shares.known(records, fault)]
     if listing:
         for fault in faults:
             print(f"{fault.chapter}  {fault.name}")
         return 0
-    outcomes = try_faults(faults, root, jobs, lambda text: print(text, file=sys.stderr, flush=True))
+    if write and by in ("tests", "both"):
+        shares.add_unnamed(root, chosen)
+    if not faults:
+        print("every fault that was asked for has been tried")
+        return 0
+    outcomes = try_faults(
+        faults,
+        root,
+        jobs,
+        lambda text: print(text, file=sys.stderr, flush=True),
+        note=lambda fault, outcome: shares.add(root, fault, outcome) if write else None,
+    )
     print(as_table(outcomes))
     if json_file:
         rows = [{"chapter": f.chapter, **asdict(o)} for f, o in zip(faults, outcomes, strict=True)]
         Path(json_file).write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    return 0 if all(outcome.caught for outcome in outcomes) else 1
+    if write:
+        shares.main(root)
+    missed = [fault for fault, outcome in zip(faults, outcomes, strict=True) if not outcome.caught]
+    return int(any((f.chapter, f.name, kind_of(each)) in expected for f in missed for each in f.noticed_by))

@@ -7,8 +7,8 @@ import sys
 import pytest
 from nbformat.v4 import new_output
 
-from medtutor.course import build, cli, faults
-from medtutor.course.faults import FaultError, Outcome, Runner
+from medtutor.course import build, cli, faults, shares
+from medtutor.course.faults import Edit, Fault, FaultError, Outcome, Runner
 
 TINY = {
     ".gitignore": "ignored/\n",
@@ -251,7 +251,7 @@ def test_table_shows_caught_missed_and_crashed():
 def test_command_prints_the_table_and_tells_by_its_exit_code(tmp_path, monkeypatch, capsys, missed, code):
     root = checkout_of(tmp_path)
 
-    def try_faults(chosen, *_):
+    def try_faults(chosen, *_, note):
         return [
             Outcome(f.name, not (missed and i == 1), "test" * (i != 1), "t", "m", 1.0)
             for i, f in enumerate(chosen)
@@ -284,3 +284,147 @@ def test_list_names_the_chosen_faults_and_runs_nothing(tmp_path, monkeypatch, ca
 
 def test_tables_of_the_course_fit_the_code_as_it_is(tmp_path):
     faults.rehearse(faults.find_faults(), build.ROOT, tmp_path)
+
+
+# Shares: what tests and notebooks catch, tried apart
+
+
+def test_faults_are_aimed_at_tests_at_notebooks_or_at_each():
+    by_test = Fault("01_tiny", "a", (), ("tests/test_fast.py", "tests/test_slow.py"))
+    by_cell = Fault("01_tiny", "b", (), ("notebooks/01_tiny.ipynb",))
+    mixed = Fault("02_other", "c", (), ("tests/test_fast.py", "notebooks/01_tiny.ipynb"))
+
+    def targets(by):
+        return [(each.name, each.noticed_by) for each in faults.aimed([by_test, by_cell, mixed], by)]
+
+    tests = [("a", by_test.noticed_by), ("c", ("tests/test_fast.py",))]
+    cells = [("a", by_cell.noticed_by), ("b", by_cell.noticed_by), ("c", by_cell.noticed_by)]
+    assert targets("tests") == tests and targets("notebooks") == cells
+    assert targets("both") == [tests[0], *cells[:2], tests[1], cells[2]]
+    assert faults.aimed([by_test, mixed], None) == [by_test, mixed]
+
+
+def test_a_sample_is_drawn_from_each_chapter_and_decided_by_its_seed():
+    many = [Fault(chapter, str(n), (), ("t",)) for chapter in ("01_a", "02_b") for n in range(20)]
+    three, four, other = faults.sample(many, 3), faults.sample(many, 4), faults.sample(many, 3, seed=1)
+    assert three == faults.sample(many, 3) != other and set(three) < set(four)
+    assert [fault.chapter for fault in three] == ["01_a"] * 3 + ["02_b"] * 3
+    assert three == sorted(three, key=many.index) and faults.sample(many, 50) == many
+
+
+def test_answers_name_what_was_red_and_leave_out_what_was_not_run():
+    fault = Fault("01_tiny", "a", (), ("tests/a.py", "tests/b.py", "notebooks/01_tiny.ipynb"))
+    cases = {
+        Outcome("a", True, "test", "tests/b.py::test_b"): {"tests": "tests/b.py::test_b"},
+        Outcome("a", True, "hung", "tests/a.py"): {"tests": "tests/a.py (hung)"},
+        Outcome("a", True, "test", "notebooks/01_tiny.ipynb::sum"): {
+            "tests": "",
+            "notebook": "notebooks/01_tiny.ipynb::sum",
+        },
+        Outcome("a", False): {"tests": "", "notebook": ""},
+    }
+    for outcome, wanted in cases.items():
+        assert shares.answers(fault, outcome) == wanted
+
+
+def test_shares_are_those_counted_by_hand():
+    answers = [
+        {"tests": "t::a", "notebook": "n::b"},
+        {"tests": "t::a", "notebook": ""},
+        {"tests": "", "notebook": "n::b"},
+        {"tests": "", "notebook": ""},
+        {"tests": "t::a"},
+        {"notebook": "n::b"},
+        {},
+    ]
+    assert shares.shares(answers) == ["3 of 5", "3 of 5", "1 of 4", "1 of 4"]
+    assert shares.shares([{}, {"tests": "t::a"}]) == ["1 of 1", "not tried", "not tried", "not tried"]
+
+
+def test_places_tell_package_from_chapter():
+    chapter, package = Edit("notebooks/source/01_tiny.py", "", ""), Edit("medtutor/nn/a.py", "", "")
+    places = [(chapter,), (package,), (package, chapter)]
+    found = [shares.place_of(Fault("01_tiny", "a", edits, ("t",))) for edits in places]
+    assert found == ["chapter", "package", "both"]
+
+
+README = "# A\n<!-- faults: written by `medtutor faults --write` -->\nold\n<!-- end of faults -->\nrest\n"
+
+
+def told(monkeypatch, answers, stop_after=99):
+    """Let try_faults note {target: what is red} for each fault, or be interrupted: the names so far."""
+    tried = []
+
+    def try_faults(chosen, *_, note):
+        outcomes = []
+        for number, fault in enumerate(chosen):
+            if number == stop_after:
+                raise KeyboardInterrupt
+            by = next(filter(None, map(answers.get, fault.noticed_by)), "")
+            outcomes.append(Outcome(fault.name, bool(by), "test" * bool(by), by))
+            tried.append(fault.name)
+            note(fault, outcomes[-1])
+        return outcomes
+
+    monkeypatch.setattr(faults, "try_faults", try_faults)
+    return tried
+
+
+def test_tests_and_notebook_are_tried_apart_and_their_answers_kept(tmp_path, monkeypatch):
+    root = checkout_of(tmp_path)
+    (root / "README.md").write_text(README, encoding="utf-8")
+    (root / "notebooks" / "chapters.toml").write_text("chapter = []\n", encoding="utf-8")
+    (root / shares.FILE).write_text('{"01_tiny": {"gone": {"tests": ""}}}', encoding="utf-8")
+    words = ["faults", "--by", "both", "--write", "--only"]
+    told(monkeypatch, {"tests/test_fast.py": "tests/test_fast.py::test_triple"})
+    assert cli.main([*words, "by adding"], root) == 0  # its notebook is not said to notice
+    told(monkeypatch, {"notebooks/01_tiny.ipynb": "notebooks/01_tiny.ipynb::sum"})
+    assert cli.main([*words, "subtracts"], root) == 1  # a test is said to notice
+    assert (root / shares.FILE).read_text(encoding="utf-8").splitlines() == [
+        "{",
+        ' "01_tiny": {',
+        '  "doubles by adding one": {"tests": "tests/test_fast.py::test_triple", "notebook": ""},',
+        '  "chapter subtracts": {"tests": "", "notebook": "notebooks/01_tiny.ipynb::sum"}',
+        " }",
+        "}",
+    ]
+    page = (root / "README.md").read_text(encoding="utf-8")
+    assert "\n| all | 4 | 1 of 2 | 1 of 2 | 0 of 2 | 0 of 2 |\n" in page
+    assert "\n| of these, in a cell of the chapter alone | 1 | 0 of 1 | 1 of 1 | 0 of 1 | 0 of 1 |\n" in page
+    assert page.startswith("# A\n") and page.endswith("\nrest\n") and "old" not in page
+
+
+def test_what_has_been_tried_is_left_out_on_demand_and_kept_when_stopped(tmp_path, monkeypatch, capsys):
+    root = checkout_of(tmp_path, TABLE.replace('"tests/test_fast.py", "notebooks', '"notebooks'))
+    (root / "README.md").write_text("# A\n", encoding="utf-8")
+    tried = told(monkeypatch, {}, stop_after=2)
+    words = ["faults", "--by", "tests", "--untried", "--write"]
+    assert cli.main(words, root) not in (0, 1) and len(tried) == 2
+    assert cli.main(words, root) == 1 and len(set(tried)) == len(tried) == 3
+    assert cli.main(words, root) == 0 and "has been tried" in capsys.readouterr().out
+    assert shares.read(root)["01_tiny"]["chapter subtracts"] == {"tests": ""}  # no test is named
+
+
+@pytest.mark.parametrize("number", ["0", "-1"])
+def test_a_sample_of_none_is_refused(tmp_path, capsys, number):
+    root = checkout_of(tmp_path)
+    assert cli.main(["faults", "--sample", number, "--list"], root) == 1
+    assert f"sample is {number}; use" in capsys.readouterr().err
+
+
+def test_kept_answers_belong_to_faults_and_name_what_is_there():
+    """After a test or a fault was renamed: `medtutor faults --only NAME --by both --write`."""
+    named = {(fault.chapter, fault.name) for fault in faults.find_faults()}
+    for chapter, answers in shares.read(build.ROOT).items():
+        for name, answer in answers.items():
+            assert (chapter, name) in named
+            for kind, by in answer.items():
+                file = by.removesuffix(" (crash)").removesuffix(" (hung)").split("::")[0]
+                assert kind == faults.kind_of(file) if by else kind in ("tests", "notebook")
+                assert not by or (build.ROOT / file).exists()
+
+
+def test_the_readme_holds_the_shares_of_this_moment():
+    """After a change to the tables: `python -m medtutor.course.shares`."""
+    (stored,) = shares.TABLE.findall((build.ROOT / "README.md").read_text(encoding="utf-8"))
+    assert stored == shares.table(build.ROOT)
