@@ -123,3 +123,12 @@ def test_the_readme_gives_gpu_users_the_locked_tensorflow():
         for pin, _ in locked()
         if pin.name.startswith("tensorflow")
     }
+
+
+def test_no_chapter_and_no_module_that_it_uses_names_a_device_or_a_number_of_threads():
+    """So a GPU, or more cores, are a setting of the machine; validation alone hides the GPU."""
+    names = re.compile(r"\bdevice\(|GPU:|CPU:|visible_devices|VISIBLE_DEVICES|_op_parallelism|NUM_THREADS")
+    own = [path for path in (ROOT / "medtutor").rglob("*.py") if "course" not in path.parts]
+    sources = [*own, *(ROOT / "notebooks" / "source").glob("*.py")]
+    assert len(sources) > 60 and not [path.name for path in sources if names.search(path.read_text("utf-8"))]
+    assert names.search("with tf.device('x'):") and names.search('os.environ["OMP_NUM_THREADS"] = "1"')
