@@ -189,9 +189,9 @@ def test_files_are_drawn_once_and_shared_by_calls_with_other_numbers_of_patients
 
 def test_records_are_read_in_the_order_asked_for(cached):
     found = cached(Drawing())
-    rows = np.array([9, 0, 4, 5, 0])
-    assert found.read("number", rows).tolist() == [41, 0, 20, 21, 0]
-    assert found.read("image", rows)[:, 3, 3].tolist() == [41, 0, 20, 21, 0]
+    rows = np.array([9, 3, 0, 5, 4, 3])
+    assert found.read("number", rows).tolist() == [41, 11, 0, 21, 20, 11]
+    assert found.read("image", rows)[:, 3, 3].tolist() == [41, 11, 0, 21, 20, 11]
 
 
 def test_an_interrupted_drawing_goes_on_where_it_stopped(cached):
