@@ -57,12 +57,12 @@ def add_unnamed(root, faults):
 
 
 def answers(fault, outcome):
-    """{kind: by} of the kinds of target that were run, in turn and until one was red."""
+    """{kind: by} of the kinds of target that were run, in turn and until one was red, parameters left out."""
     ran = {}
     for target in fault.noticed_by:
         red = outcome.caught and outcome.by.split("::")[0] == target.split("::")[0]
         word = "" if outcome.how in ("", "test") else f" ({outcome.how})"
-        ran[planted.kind_of(target)] = outcome.by + word if red else ""
+        ran[planted.kind_of(target)] = outcome.by.split("[")[0] + word if red else ""
         if red:
             break
     return ran

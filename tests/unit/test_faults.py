@@ -315,7 +315,7 @@ def test_a_sample_is_drawn_from_each_chapter_and_decided_by_its_seed():
 def test_answers_name_what_was_red_and_leave_out_what_was_not_run():
     fault = Fault("01_tiny", "a", (), ("tests/a.py", "tests/b.py", "notebooks/01_tiny.ipynb"))
     cases = {
-        Outcome("a", True, "test", "tests/b.py::test_b"): {"tests": "tests/b.py::test_b"},
+        Outcome("a", True, "test", "tests/b.py::test_b[1-x]"): {"tests": "tests/b.py::test_b"},
         Outcome("a", True, "hung", "tests/a.py"): {"tests": "tests/a.py (hung)"},
         Outcome("a", True, "test", "notebooks/01_tiny.ipynb::sum"): {
             "tests": "",
