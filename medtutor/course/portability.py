@@ -1,4 +1,4 @@
-"""Strict validation under other threads, instruction sets and without oneDNN: `medtutor portability`."""
+"""Strict validation under other arithmetic, locales, folders and Pythons: `medtutor portability`."""
 
 import argparse
 import tempfile
@@ -7,68 +7,177 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from medtutor.course.spread import SETTINGS
-from medtutor.course.validate import chosen, validate
+from medtutor.course.spread import SETTINGS, recorded, states_numbers
+from medtutor.course.surroundings import NotHere, NotSetUp, settings
+from medtutor.course.validate import ROOT, chosen, validate
 
 
 @dataclass(frozen=True)
 class Run:
-    """What strict validation said under one setting; `red` holds the names of the cells that failed."""
+    """What strict validation said under one setting.
+
+    code    pytest's; None where the setting cannot be had here
+    red     the names of the cells that failed
+    reason  why it did not run, '' where it did
+    """
 
     setting: str
-    code: int
-    passed: int
-    red: tuple
+    code: int | None
+    passed: int = 0
+    red: tuple = ()
+    reason: str = ""
+
+    @property
+    def failed(self):
+        return self.code not in (0, None)
+
+    def __str__(self):
+        if self.code is None:
+            return f"not run: {self.reason}"
+        broken = f"   did not run{f': {self.reason}' if self.reason else ''}"
+        return f"{self.passed:>7} {len(self.red):>7}{'' if self.code in (0, 1) else broken}"
 
 
-def under(setting, variables, paths, workers=2):
-    """Validate `paths` with these environment variables -> Run."""
+def under(name, there, paths, workers=2):
+    """Validate `paths` in these Surroundings -> Run."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         options = ["-q", f"--junitxml={report}"]
-        code = validate(paths, workers, options, variables)
+        here = [in_copy(path, there.root) for path in paths]
+        code = validate(here, workers, options, there.variables, there=there)
         cases = list(ElementTree.parse(report).iter("testcase")) if report.exists() else []
     outcomes = {}
     for case in cases:
         outcomes[f"{case.get('classname')}::{case.get('name')}"] = next((each.tag for each in case), "passed")
     count = Counter(outcomes.values())
     red = [name for name, outcome in outcomes.items() if outcome in ("failure", "error")]
-    return Run(setting, code, count["passed"], tuple(red))
+    return Run(name, code, count["passed"], tuple(red))
 
 
-def table(runs):
-    """The runs as lines of text: setting, passed, failed, and which cells failed."""
-    lines = [f"{'setting':<12} {'passed':>7} {'failed':>7}"]
+def in_copy(path, root):
+    """Where a notebook of this checkout lies in the copy at `root`; any other stays where it is."""
+    path = Path(path).resolve()
+    return root / path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+
+
+def attempt(name, setting, paths, workers):
+    """The Run of one setting, whether it can be had or not."""
+    try:
+        with setting.enter() as there:
+            return under(name, there, paths, workers)
+    except NotHere as reason:
+        return Run(name, None, reason=str(reason))
+    except NotSetUp as reason:
+        return Run(name, 2, reason=str(reason))
+
+
+def table(runs, paths=()):
+    """The runs as lines of text: setting, passed, failed, recorded spread, and which cells failed."""
+    wide = max(len(run.setting) for run in runs)
+    lines = [f"{'setting':<{wide}} {'passed':>7} {'failed':>7}   spread"]
     for run in runs:
-        broken = "   did not run" if run.code not in (0, 1) else ""
-        lines.append(f"{run.setting:<12} {run.passed:>7} {len(run.red):>7}{broken}")
+        known = f"   {spread_of(run.setting, paths)}" if run.code in (0, 1) else ""
+        lines.append(f"{run.setting:<{wide}} {run}{known}")
         lines += [f"    {name}" for name in run.red]
     return "\n".join(lines)
 
 
-def portability(paths, settings=None, workers=2):
-    """Validate `paths` once a setting and print the table; returns 0 where all was green, else 1."""
+def spread_of(setting, paths):
+    """In words, whether it is recorded how far the numbers of these chapters move under a setting."""
+    stated = [path for path in map(Path, paths) if states_numbers(path)]
+    without = [path.stem[:2] for path in stated if setting not in recorded(path)]
+    if not stated:
+        return "no number to record"
+    if without == [path.stem[:2] for path in stated]:
+        return "not recorded"
+    return f"not recorded: {', '.join(without)}" if without else "recorded"
+
+
+def conclusion(runs):
+    """One line: how many settings are green, which failed, which were not run."""
+    tried = [run for run in runs if run.code is not None]
+    lines = [f"{sum(not run.failed for run in tried)} of {len(runs)} settings are green"]
+    for word, those in (
+        ("failed", [run for run in tried if run.failed]),
+        ("not run, so nothing is known of", [run for run in runs if run.code is None]),
+    ):
+        if those:
+            lines.append(f"{word}: {', '.join(run.setting for run in those)}")
+    return "; ".join(lines)
+
+
+def portability(paths, asked=None, workers=2):
+    """Validate `paths` once a setting and print the table.
+
+    asked   {name: Setting}, default: all
+    -> 1 where a setting failed or none could be run, else 0
+    """
+    asked = settings() if asked is None else asked
     runs = []
-    for setting, variables in (SETTINGS if settings is None else settings).items():
-        print(f"\n{setting}: {' '.join(f'{k}={v}' for k, v in variables.items())}", flush=True)
-        runs.append(under(setting, variables, paths, workers))
-    print(f"\n{table(runs)}")
-    return 0 if all(run.code == 0 for run in runs) else 1
+    for number, (name, setting) in enumerate(asked.items(), 1):
+        print(f"\n{number} of {len(asked)}: {name}: {setting.words}", flush=True)
+        runs.append(attempt(name, setting, paths, workers))
+        print(f"{name}: {_in_short(runs[-1])}", flush=True)
+    print(f"\n{table(runs, paths)}\n\n{conclusion(runs)}")
+    return 1 if any(run.failed for run in runs) or all(run.code is None for run in runs) else 0
+
+
+def _in_short(run):
+    return str(run) if run.reason else f"{run.passed} passed, {len(run.red)} failed"
+
+
+def pick(names, there):
+    """Those of `there`, {name: Setting}, that are named, in their order; - stands for a space.
+
+    Raises ValueError, naming those there are, for one that is not there.
+    """
+    plain = {name.lower(): name for name in there}
+    wanted = [word.lower().replace("-", " ") for word in names]
+    plain |= {name.replace("-", " "): full for name, full in plain.items()}
+    if wrong := [name for name, word in zip(names, wanted, strict=True) if word not in plain]:
+        raise ValueError(
+            f"there is no setting {wrong[0]!r}; there are: {', '.join(there)}. "
+            "Chapters stand before --settings."
+        )
+    return {name: there[name] for name in there if name in {plain[word] for word in wanted}}
+
+
+def listing(there, paths):
+    """The settings as lines of text: name, what it is, and whether spreads are recorded for it."""
+    wide = max(map(len, there))
+    rows = [f"{name:<{wide}}  {spread_of(name, paths)}; {each.words}" for name, each in there.items()]
+    return "\n".join(rows)
 
 
 def main(argv=None):
-    """`medtutor portability [PATH…]`; returns 0 where every setting is green, else 1."""
+    """`medtutor portability [PATH…]`; returns 0 where no setting failed, 1 where one did, 2 if misspelt."""
     parser = argparse.ArgumentParser(
         prog="medtutor portability",
-        description="Validate notebooks strictly under " + ", ".join(SETTINGS) + ", and print a table. Long.",
-        epilog="example:\n  medtutor portability 01",
+        description="Validate notebooks strictly under each setting and print a table of what passed, what\n"
+        "failed and what could not be run here, with the reason. All chapters under all settings take\n"
+        "hours, and the environments of the Pythons up to 2.5 GB each in build/, and the network once.",
+        epilog="examples:\n  medtutor portability --list\n  medtutor portability 01\n"
+        "  medtutor portability 00 01 --settings one-thread read-only\n"
+        "  medtutor portability 5 --settings python-3.12 --python /opt/python3.12/bin/python3\n\n"
+        f"medtutor spread records how far numbers move under {', '.join(SETTINGS)}.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("paths", nargs="*", metavar="PATH", help="numbers, names or paths (default: all)")
+    parser.add_argument("--settings", nargs="+", metavar="NAME", help="only these (default: all; see --list)")
+    parser.add_argument("--list", action="store_true", help="name the settings and run nothing")
+    parser.add_argument(
+        "--python", action="append", default=[], metavar="FILE", help="a Python 3.11, 3.12 or 3.13 to use"
+    )
     parser.add_argument("--workers", type=int, default=2, metavar="N", help="notebooks at a time (default 2)")
     options = parser.parse_args(argv)
     try:
-        return portability(chosen(options.paths), workers=options.workers)
+        paths, there = chosen(options.paths), settings(pythons=options.python)
+        if options.settings:
+            there = pick(options.settings, there)
     except ValueError as error:
         print(error)
         return 2
+    if options.list:
+        print(listing(there, paths))
+        return 0
+    return portability(paths, there, options.workers)

@@ -3,7 +3,7 @@
     python medtutor/course/prepare.py lab  [options of JupyterLab]
     python medtutor/course/prepare.py test [options of pytest]
     python medtutor/course/prepare.py run  [options of Python]
-    python medtutor/course/prepare.py setup
+    python medtutor/course/prepare.py setup [--into FOLDER]
 
 `make lab` and `make test` call this file, and so can a machine without make. Set-up is done once: what it was
 made from is kept in `.venv/medtutor.json`, and a second call starts at once.
@@ -47,13 +47,16 @@ def main(words, root=ROOT):
         print(__doc__)
         return 0 if task in ("help", "-h", "--help") else 2
     try:
+        if task == "setup":
+            ready(root, options[1] if options[:1] == ["--into"] else ".venv")
+            return 0
         python = ready(root)
         if task == "lab":
             trust(python, root)
             return become([python, "-m", "jupyterlab", *start_page(options)], root)
         if task == "test":
             return become([python, "-m", "pytest", *PYTEST, *options], root, offline=True)
-        return become([python, *options], root) if task == "run" else 0
+        return become([python, *options], root)
     except Refusal as refusal:
         print(f"\n{refusal}", file=sys.stderr)
         return 1
@@ -85,9 +88,12 @@ def become(command, root, offline=False):
     return subprocess.call(command, env=environment)
 
 
-def ready(root=ROOT):
-    """The Python of an environment that holds the locked packages, made or renewed where needed."""
-    venv, wanted = root / ".venv", fingerprint(root)
+def ready(root=ROOT, folder=".venv"):
+    """The Python of an environment that holds the locked packages, made or renewed where needed.
+
+    folder   where it is: a path, from `root`
+    """
+    venv, wanted = root / folder, fingerprint(root)
     state = read_json(venv / "medtutor.json")
     reason = why_anew(venv, state, root, os.environ.get("PYTHON"))
     if not reason and {**state, **wanted} == state and state.get("done"):
@@ -205,7 +211,7 @@ def version_of(venv):
 
 def create(venv, reason):
     """A fresh environment with pip; replaces an environment, never a folder that is none."""
-    print(f"Making .venv with Python {platform.python_version()}, {reason} …", flush=True)
+    print(f"Making {venv.name} with Python {platform.python_version()}, {reason} …", flush=True)
     if venv.exists():
         if venv.is_symlink() or not (venv / "pyvenv.cfg").exists() and any(venv.iterdir()):
             raise Refusal(f"{venv} is there, but is no Python environment. Move it away and try again.")

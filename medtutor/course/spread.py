@@ -35,6 +35,13 @@ SETTINGS = {
         "TF_NUM_INTRAOP_THREADS": "1",
         "TF_NUM_INTEROP_THREADS": "1",
     },
+    "four threads": {
+        "OMP_NUM_THREADS": "4",
+        "OPENBLAS_NUM_THREADS": "4",
+        "TF_NUM_INTRAOP_THREADS": "4",
+        "TF_NUM_INTEROP_THREADS": "4",
+    },
+    "other hash": {"PYTHONHASHSEED": "20260"},
 }
 
 
@@ -102,6 +109,19 @@ def as_json(record, settings=SETTINGS):
     lines = [f" {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}," for key, value in head.items()]
     rows = [f"  {json.dumps(k, ensure_ascii=False)}: {json.dumps(v)}" for k, v in record.items()]
     return "\n".join(["{", *lines, ' "results": {', ",\n".join(rows), " }", "}"]) + "\n"
+
+
+def states_numbers(path):
+    """Whether a stored notebook states a number whose spread could be recorded."""
+    import nbformat
+
+    return bool(results(nbformat.read(path, as_version=4)))
+
+
+def recorded(path):
+    """The settings under which the spread of a notebook was recorded, () where none was."""
+    file = Path(path).parent / "spread" / f"{Path(path).stem}.json"
+    return tuple(json.loads(file.read_text(encoding="utf-8"))["settings"]) if file.exists() else ()
 
 
 def record(paths, settings=None):

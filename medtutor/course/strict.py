@@ -82,7 +82,8 @@ class StrictFile(IPyNbFile):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(nbval.plugin, "RunningKernel", WatchedKernel)
             fast = self.config.getoption("medtutor_fast", False)
-            for name, value in kernel_environment(fast).items():
+            told = dict(each.split("=", 1) for each in self.config.getoption("medtutor_kernel", []))
+            for name, value in {**kernel_environment(fast), **told}.items():
                 patch.setenv(name, value)
             super().setup()
 

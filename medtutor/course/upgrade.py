@@ -15,6 +15,7 @@ from pathlib import Path
 
 from medtutor.course import compare
 from medtutor.course.build import ROOT
+from medtutor.course.surroundings import find_python
 from medtutor.course.validate import chosen
 from medtutor.guide import differences, read_lock
 
@@ -82,7 +83,7 @@ def make(folder=FOLDER, python=None, extra=()):
     """
     folder = Path(folder)
     version = python or ".".join(map(str, sys.version_info[:2]))
-    _uv("venv", "--clear", "--python", version, str(folder))
+    _uv("venv", "--clear", "--python", find_python(version) or version, str(folder))
     binary = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     _uv("pip", "install", "--python", str(binary), "--upgrade", *OURS, *extra)
     return binary

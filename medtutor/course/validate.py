@@ -25,7 +25,7 @@ def kernel_environment(fast=False):
 
     fast  whether it loads what the build has trained (medtutor.fast), whatever the shell says
     -> {name: value}, to be laid over os.environ. What the portability settings vary (threads, instruction
-    sets, oneDNN) is not among them.
+    sets, oneDNN) is not among them, apart from the seed of the hash, which they override.
     """
     return {
         "PYTEST_CURRENT_TEST": "notebook",  # ipykernel then leaves output of C libraries out of the page
@@ -47,6 +47,13 @@ def pytest_addoption(parser):
         "--medtutor-fast",
         action="store_true",
         help="validate with the weights of data/fast, without training",
+    )
+    parser.getgroup("medtutor").addoption(
+        "--medtutor-kernel",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="an environment variable for the kernels, over what the course sets",
     )
 
 
@@ -87,7 +94,7 @@ def chosen(asked=(), folder=ROOT / "notebooks"):
     return found or there
 
 
-def validate(paths=(), workers=2, options=(), variables=None, fast=False):
+def validate(paths=(), workers=2, options=(), variables=None, fast=False, there=None):
     """Run notebooks again and compare every output with the stored one, as `medtutor validate` does.
 
     paths    notebooks or folders of them; default: the chapters
@@ -95,12 +102,14 @@ def validate(paths=(), workers=2, options=(), variables=None, fast=False):
     options  further options for pytest, e.g. ["-x"]
     variables  further environment variables, {name: value}
     fast     load what the build has trained, and say how often that was possible
+    there    Surroundings whose Python and folder are used instead of those of this process
     -> pytest's exit code: 0 where every output agrees, 1 where one does not (or, with fast, where weights are
        missing), 5 where there is no notebook
     """
     if fast:
         return _validate_fast(paths, workers, options, variables)
-    command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env"]
+    before = [*there.through, there.python] if there else [sys.executable]
+    command = [*before, "-m", "pytest", "--nbval", "--nbval-current-env"]
     command += [f"--nbval-cell-timeout={CELL_SECONDS}", "-p", "no:cacheprovider"]
     if workers > 1:
         command += ["-n", str(workers), "--dist", "loadfile"]
@@ -108,7 +117,14 @@ def validate(paths=(), workers=2, options=(), variables=None, fast=False):
     if not notebooks:
         print(f"there is no notebook in {ROOT / 'notebooks'}; build one with medtutor build")
         return 5
-    return subprocess.call([*command, *options, *notebooks], env={**os.environ, **(variables or {})})
+    variables = variables or {}
+    over = [name for name in kernel_environment() if name in variables]
+    told = [f"--medtutor-kernel={name}={variables[name]}" for name in over]
+    return subprocess.call(
+        [*command, *told, *options, *notebooks],
+        env={**os.environ, **variables},
+        cwd=there.root if there else None,
+    )
 
 
 def _validate_fast(paths, workers, options, variables):

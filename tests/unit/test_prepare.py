@@ -54,6 +54,15 @@ def test_a_finished_environment_is_used_as_it_is(checkout, steps):
     assert steps == []
 
 
+def test_set_up_into_another_folder_leaves_the_students_environment_alone(checkout, steps):
+    before = (checkout / ".venv" / "medtutor.json").read_bytes()
+    (checkout / "build").mkdir()
+    assert prepare.main(["setup", "--into", "build/python3.12"], checkout) == 0
+    assert steps == ["for this folder", ("install", [])]
+    assert prepare.read_json(checkout / "build" / "python3.12" / "medtutor.json")["done"]
+    assert (checkout / ".venv" / "medtutor.json").read_bytes() == before
+
+
 @pytest.mark.parametrize("name", ["requirements.lock", "pyproject.toml"])
 def test_a_changed_file_installs_again_once_and_knows_what_was_locked(checkout, steps, name, capsys):
     with open(checkout / name, "a", encoding="utf-8") as file:

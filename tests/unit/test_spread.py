@@ -7,7 +7,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from medtutor.course import portability, spread
+from medtutor.course import spread
 
 
 def run(*lines, name="evaluate", **metadata):
@@ -87,20 +87,3 @@ def test_settings_reach_the_kernel_and_are_recorded(planted):
     assert file == planted.parent / "spread" / "01_planted.json"
     assert (kept["lowest"], kept["highest"], kept["spread"]) == ("1.0", "2.0", "1.0")
     assert planted.read_bytes() == stored
-
-
-def test_portability_is_red_where_one_setting_is(planted, capfd):
-    """Also that validation of a notebook whose outputs agree ends in exit code 0."""
-    assert portability.portability([planted], PLANTED, workers=1) == 1
-    rows = [line.split() for line in capfd.readouterr().out.splitlines()[-4:]]
-    assert rows == [
-        ["setting", "passed", "failed"],
-        ["as", "is", "1", "0"],
-        ["moved", "0", "1"],
-        [rows[3][0]],
-    ]
-    assert rows[3][0].endswith("::planted")
-
-
-def test_run_that_did_not_happen_is_not_green():
-    assert "did not run" in portability.table([portability.Run("AVX2", 4, 0, ())])

@@ -1,0 +1,127 @@
+"""The table of settings: what is green, what failed, and what was not run and so is not green."""
+
+from contextlib import contextmanager
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+from medtutor.course import portability, spread
+from medtutor.course.portability import Run
+from medtutor.course.surroundings import NotHere, NotSetUp, Setting, Surroundings, settings
+
+
+@pytest.fixture
+def planted(tmp_path):
+    """A notebook that states the seed of the hash: that of the course passes, another fails."""
+    output = new_output("stream", name="stdout", text="x 0.0 ± 0.5\n")
+    source = "import os\nprint(f\"x {os.environ['PYTHONHASHSEED']}.0 ± 0.5\")"
+    cell = new_code_cell(source, id="planted", outputs=[output], execution_count=1)
+    nbformat.write(new_notebook(cells=[cell]), tmp_path / "01_planted.ipynb")
+    return tmp_path / "01_planted.ipynb"
+
+
+def setting(there):
+    """A Setting that gives these Surroundings, or raises what it is given."""
+
+    @contextmanager
+    def enter():
+        if isinstance(there, Exception):
+            raise there
+        yield there
+
+    return Setting("in words", enter)
+
+
+def test_a_setting_that_cannot_be_had_is_not_run_and_one_cell_that_moves_is_red(planted, capfd):
+    """Also that a setting overrides what the course sets, and that agreeing outputs end in exit code 0."""
+    asked = {
+        "as is": setting(Surroundings()),
+        "moved": setting(Surroundings({"PYTHONHASHSEED": "2"})),
+        "absent": setting(NotHere("no such Python")),
+    }
+    assert portability.portability([planted], asked, workers=1) == 1
+    said = capfd.readouterr().out
+    rows = [line.split() for line in said.split("\nsetting", 1)[1].splitlines()[1:]]
+    assert rows[0] == "as is 1 0 not recorded".split()
+    assert rows[1] == "moved 0 1 not recorded".split()
+    assert len(rows[2]) == 1 and rows[2][0].endswith("::planted")
+    assert rows[3] == "absent not run: no such Python".split()
+    assert "3 of 3: absent: in words" in said and "absent: not run: no such Python" in said
+    assert said.endswith(
+        "1 of 3 settings are green; failed: moved; not run, so nothing is known of: absent\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "runs, code",
+    [
+        ([Run("a", 0, 9)], 0),
+        ([Run("a", 0, 9), Run("b", None, reason="no locale")], 0),
+        ([Run("a", None, reason="no locale")], 1),
+        ([Run("a", 0, 9), Run("b", 1, 8, ("x",))], 1),
+        ([Run("a", 0, 9), Run("b", 5)], 1),
+        ([Run("a", 0, 9), Run("b", 2, reason="no room")], 1),
+    ],
+    ids=["green", "one not run", "none run", "one red", "no notebook", "no environment"],
+)
+def test_the_exit_code_is_that_of_what_failed(runs, code, monkeypatch):
+    found = iter(runs)
+    monkeypatch.setattr(portability, "attempt", lambda *_: next(found))
+    asked = {run.setting: setting(Surroundings()) for run in runs}
+    assert portability.portability([], asked) == code
+
+
+def test_what_did_not_run_is_never_written_as_a_pass():
+    text = portability.table([Run("AVX2", 4), Run("Python 3.12", None, reason="no Python 3.12 here")])
+    assert "did not run" in text.splitlines()[1]
+    assert text.splitlines()[2] == "Python 3.12 not run: no Python 3.12 here"
+
+
+def test_an_environment_that_could_not_be_made_is_a_failure():
+    run = portability.attempt("Python 3.13", setting(NotSetUp("the lines above say why")), [], 1)
+    assert run.failed and "did not run: the lines above say why" in str(run)
+
+
+def test_a_notebook_of_the_course_is_validated_in_the_copy_and_any_other_where_it_lies(tmp_path):
+    course = portability.ROOT / "notebooks" / "01_convolution.ipynb"
+    assert portability.in_copy(course, tmp_path) == tmp_path / "notebooks" / "01_convolution.ipynb"
+    assert portability.in_copy(tmp_path / "own.ipynb", tmp_path / "copy") == tmp_path / "own.ipynb"
+
+
+def test_spread_that_was_not_recorded_is_named_by_chapter(planted):
+    other = planted.with_name("02_other.ipynb")
+    other.write_bytes(planted.read_bytes())
+    silent = planted.with_name("00_silent.ipynb")
+    nbformat.write(new_notebook(), silent)
+    paths = [silent, planted, other]
+    folder = planted.parent / "spread"
+    folder.mkdir()
+    (folder / "01_planted.json").write_text(spread.as_json({}, ["as is", "AVX2"]), encoding="utf-8")
+    (folder / "02_other.json").write_text(spread.as_json({}, ["as is"]), encoding="utf-8")
+    assert portability.spread_of("as is", paths) == "recorded"
+    assert portability.spread_of("AVX2", paths) == "not recorded: 02"
+    assert portability.spread_of("four threads", paths) == "not recorded"
+    assert portability.spread_of("as is", [silent]) == "no number to record"
+
+
+def test_settings_are_picked_by_name_in_their_order_with_hyphens_or_spaces():
+    def picked(*names):
+        return list(portability.pick(names, settings()))
+
+    assert picked("read-only", "ONE-THREAD", "as is") == ["as is", "one thread", "read-only"]
+    assert picked("python-3.12", "onednn off") == ["oneDNN off", "Python 3.12"]
+
+
+def test_a_chapter_behind_the_settings_is_answered_with_where_it_belongs(capsys):
+    assert portability.main(["--settings", "AVX2", "01"]) == 2
+    said = capsys.readouterr().out
+    assert "no setting '01'; there are: as is, oneDNN off" in said
+    assert "Chapters stand before --settings." in said
+
+
+def test_the_list_names_every_setting_and_runs_nothing(capsys, monkeypatch):
+    monkeypatch.setattr(portability, "validate", None)
+    assert portability.main(["--list", "01"]) == 0
+    rows = capsys.readouterr().out.splitlines()
+    assert [row.split("  ")[0] for row in rows] == list(settings())
