@@ -25,7 +25,7 @@ PREPARE = prepare() { \
 help:
 	@echo 'make lab                open the course in JupyterLab (the first time: set up .venv)'
 	@echo 'make test               unit tests, notebook lint, strict nbval, browser tests'
-	@echo 'make test-portability   strict nbval again: oneDNN off, one thread, older instruction sets (long)'
+	@echo 'make test-portability   strict nbval again: other threads, processors, locales, folders, Pythons (hours)'
 	@echo 'make upgrade-report     run the chapters with the newest packages; which numbers move? (needs the network)'
 	@echo 'make faults             plant faults and list which are caught (long)'
 	@echo 'make bench              run the benchmarks'

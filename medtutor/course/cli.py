@@ -14,7 +14,7 @@ SUMMARIES = {
     "validate": "run notebooks again and compare every output with the stored one",
     "lint": "look over the stored notebooks without running them",
     "spread": "measure how far the stated numbers move between settings",
-    "portability": "validate under other threads, instruction sets and with oneDNN off",
+    "portability": "validate under other arithmetic, locales, folders and versions of Python",
     "upgrade": "run chapters with the newest packages and print which numbers moved",
     "faults": "plant faults in a copy and list which the tests and notebooks catch",
     "study": "run long experiments and keep their results; --check finds stale ones",
