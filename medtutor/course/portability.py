@@ -44,7 +44,7 @@ def under(name, there, paths, workers=2):
         report = Path(folder) / "report.xml"
         options = ["-q", f"--junitxml={report}"]
         here = [in_copy(path, there.root) for path in paths]
-        code = validate(here, workers, options, there.variables, there=there)
+        code = validate(here, min(workers, len(here)), options, there.variables, there=there)
         cases = list(ElementTree.parse(report).iter("testcase")) if report.exists() else []
     outcomes = {}
     for case in cases:
