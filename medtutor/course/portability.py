@@ -73,22 +73,34 @@ def attempt(name, setting, paths, workers):
 
 def table(runs, paths=()):
     """The runs as lines of text: setting, passed, failed, recorded spread, and which cells failed."""
+    held = records(paths)
     wide = max(len(run.setting) for run in runs)
     lines = [f"{'setting':<{wide}} {'passed':>7} {'failed':>7}   spread"]
     for run in runs:
-        known = f"   {spread_of(run.setting, paths)}" if run.code in (0, 1) else ""
+        known = f"   {spread_of(run.setting, held)}" if run.code in (0, 1) else ""
         lines.append(f"{run.setting:<{wide}} {run}{known}")
         lines += [f"    {name}" for name in run.red]
     return "\n".join(lines)
 
 
-def spread_of(setting, paths):
+def records(paths):
+    """The settings under which spreads are recorded, for each of these notebooks that states numbers.
+
+    -> {number or name: (setting, …)}
+    """
+    return {
+        path.stem[:2] if path.stem[:2].isdigit() else path.stem: recorded(path)
+        for path in map(Path, paths)
+        if states_numbers(path)
+    }
+
+
+def spread_of(setting, records):
     """In words, whether it is recorded how far the numbers of these chapters move under a setting."""
-    stated = [path for path in map(Path, paths) if states_numbers(path)]
-    without = [path.stem[:2] for path in stated if setting not in recorded(path)]
-    if not stated:
+    without = [chapter for chapter, held in records.items() if setting not in held]
+    if not records:
         return "no number to record"
-    if without == [path.stem[:2] for path in stated]:
+    if len(without) == len(records):
         return "not recorded"
     return f"not recorded: {', '.join(without)}" if without else "recorded"
 
@@ -144,8 +156,8 @@ def pick(names, there):
 
 def listing(there, paths):
     """The settings as lines of text: name, what it is, and whether spreads are recorded for it."""
-    wide = max(map(len, there))
-    rows = [f"{name:<{wide}}  {spread_of(name, paths)}; {each.words}" for name, each in there.items()]
+    held, wide = records(paths), max(map(len, there))
+    rows = [f"{name:<{wide}}  {spread_of(name, held)}; {each.words}" for name, each in there.items()]
     return "\n".join(rows)
 
 

@@ -94,15 +94,15 @@ def test_spread_that_was_not_recorded_is_named_by_chapter(planted):
     other.write_bytes(planted.read_bytes())
     silent = planted.with_name("00_silent.ipynb")
     nbformat.write(new_notebook(), silent)
-    paths = [silent, planted, other]
     folder = planted.parent / "spread"
     folder.mkdir()
     (folder / "01_planted.json").write_text(spread.as_json({}, ["as is", "AVX2"]), encoding="utf-8")
     (folder / "02_other.json").write_text(spread.as_json({}, ["as is"]), encoding="utf-8")
-    assert portability.spread_of("as is", paths) == "recorded"
-    assert portability.spread_of("AVX2", paths) == "not recorded: 02"
-    assert portability.spread_of("four threads", paths) == "not recorded"
-    assert portability.spread_of("as is", [silent]) == "no number to record"
+    held = portability.records([silent, planted, other])
+    assert portability.spread_of("as is", held) == "recorded"
+    assert portability.spread_of("AVX2", held) == "not recorded: 02"
+    assert portability.spread_of("four threads", held) == "not recorded"
+    assert portability.spread_of("as is", portability.records([silent])) == "no number to record"
 
 
 def test_settings_are_picked_by_name_in_their_order_with_hyphens_or_spaces():
