@@ -338,7 +338,7 @@ def test_validate_runs_notebooks_and_passes_on_the_exit_code(tmp_path, monkeypat
 def test_workers_get_whole_notebooks(monkeypatch, workers, words):
     called = []
     monkeypatch.setattr(
-        validate.subprocess, "call", lambda command, env: called.append(" ".join(command)) or 0
+        validate.subprocess, "call", lambda command, **_: called.append(" ".join(command)) or 0
     )
     assert validate.validate(["a.ipynb"], workers) == 0
     assert words in called[0] and (" -n " in called[0]) == bool(words)
