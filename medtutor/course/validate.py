@@ -107,7 +107,7 @@ def validate(paths=(), workers=2, options=(), variables=None, fast=False, there=
        missing), 5 where there is no notebook
     """
     if fast:
-        return _validate_fast(paths, workers, options, variables)
+        return _validate_fast(paths, workers, options, variables, there)
     before = [*there.through, there.python] if there else [sys.executable]
     command = [*before, "-m", "pytest", "--nbval", "--nbval-current-env"]
     command += [f"--nbval-cell-timeout={CELL_SECONDS}", "-p", "no:cacheprovider"]
@@ -127,12 +127,12 @@ def validate(paths=(), workers=2, options=(), variables=None, fast=False, there=
     )
 
 
-def _validate_fast(paths, workers, options, variables):
+def _validate_fast(paths, workers, options, variables, there):
     """Validate with stored weights and print what became of each training."""
     with tempfile.TemporaryDirectory() as folder:
         told = Path(folder) / "log.txt"
         variables = {**(variables or {}), "MEDTUTOR_FAST_LOG": str(told)}
-        code = validate(paths, workers, [*options, "--medtutor-fast"], variables)
+        code = validate(paths, workers, [*options, "--medtutor-fast"], variables, there=there)
         lines = told.read_text(encoding="utf-8").splitlines() if told.exists() else []
     loaded = lines.count("loaded")
     print(f"fast: {loaded} of {len(lines)} trainings were loaded")
