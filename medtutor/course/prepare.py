@@ -34,6 +34,7 @@ LAB_SETTINGS = {
     "@jupyterlab/extensionmanager-extension:plugin": {"enabled": False},
 }
 PYTEST = ["-n", "2", "--dist", "loadfile", "--nbval", "--nbval-current-env", "--nbval-cell-timeout=300"]
+PYTEST += ["--durations=10"]  # the slowest are printed
 
 
 class Refusal(Exception):
