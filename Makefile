@@ -28,11 +28,11 @@ help:
 	@echo 'make test-portability   strict nbval again: other threads, processors, locales, folders, Pythons (hours)'
 	@echo 'make upgrade-report     run the chapters with the newest packages; which numbers move? (needs the network)'
 	@echo 'make faults             plant faults and list which are caught (long)'
-	@echo 'make bench              run the benchmarks'
+	@echo 'make bench              measure this project beside its peers, installed into build/peers (the first time: 2 GB)'
 	@echo 'make site               write the chapters as pages that open without Python, into build/site'
 	@echo 'make audit              are vulnerabilities known of the locked packages? (needs the network)'
 	@echo 'make lock               renew requirements.lock and environment.yml (needs the network)'
-	@echo 'make readme             write the chapter table into README.md'
+	@echo 'make readme             write the tables of chapters and benchmarks into README.md'
 	@echo 'make clean              remove .venv and caches'
 	@echo 'PYTHON=… names a Python 3.11 to 3.13; ARGS="…" passes options on.'
 

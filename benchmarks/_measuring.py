@@ -1,10 +1,25 @@
-"""What the benchmarks against PyTorch share: seconds, quartiles, the machine, the peer's fastest setting."""
+"""What the benchmarks share: times taken in turn, the peers' modules, the rows that are handed over."""
 
+import argparse
+import importlib
+import importlib.metadata
 import os
-import statistics
+import platform
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
+
+from medtutor.course.bench import Measured, Row, store
+
+PACKAGES = (
+    "ipywidgets jupyterlab keras matplotlib monai numpy pandas playwright pytorch-crf scikit-image "
+    "scikit-learn scipy seqeval tensorflow-cpu tensorflow torch"
+).split()
+
+
+# Times
 
 
 def seconds(f, *arguments):
@@ -13,14 +28,33 @@ def seconds(f, *arguments):
     return time.perf_counter() - began
 
 
-def spread(values):
-    """(lower quartile, median, upper quartile); for a single value three times itself."""
-    return statistics.quantiles(values, n=4) if len(values) > 1 else [values[0]] * 3
+def alternate(runs, rounds, unit="ms"):
+    """Time each of `runs`, {name: function}, once a round, in turns of order: {name: times}.
+
+    The first call of each, which may compile something, is not timed.
+    """
+    for run in runs.values():
+        run()
+    times = {name: [] for name in runs}
+    for number in range(rounds):
+        for name in list(runs) if number % 2 else reversed(runs):
+            times[name].append(seconds(runs[name]))
+    return {name: in_unit(row, unit) for name, row in times.items()}
 
 
-def machine():
-    load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
-    return f"{os.cpu_count()} cores{load}"
+def in_unit(row, unit):
+    """Seconds as "ms" or "s", four digits of each."""
+    return tuple(float(f"{each * {'ms': 1000, 's': 1}[unit]:.4g}") for each in row)
+
+
+def best_threads(torch, run):
+    """Set and give what PyTorch runs fastest with, of 1 and 2 threads."""
+    best = {}
+    for threads in (1, 2, 1, 2):
+        torch.set_num_threads(threads)
+        best[threads] = min([best.get(threads, np.inf), *(seconds(run) for _ in range(4))])
+    torch.set_num_threads(min(best, key=best.get))
+    return torch.get_num_threads()
 
 
 def settings(make, batch, x, y, compiling):
@@ -47,3 +81,120 @@ def settings(make, batch, x, y, compiling):
         return [eager]
     print(f"  torch.compile takes {first:.0f} s the first time; later it has its cache", flush=True)
     return [eager, compiled]
+
+
+def in_words(threads=1, channels_last=True, compiled=False):
+    """A setting of a PyTorch net: "eager, channels last, 1 thread"."""
+    words = [
+        "torch.compile" if compiled else "eager",
+        "channels last" if channels_last else "channels first",
+        f"{threads} thread{'s' * (threads > 1)}",
+    ]
+    return ", ".join(words)
+
+
+def step_times(sides, rounds, batch, x, y):
+    """Alternate the sides on the same batches: {name: [seconds of a step in each round]}."""
+    took = {side.name: [] for side in sides}
+    for side in sides:
+        side.epoch(x, y)
+    for number in range(rounds):
+        for side in sides if number % 2 else sides[::-1]:
+            took[side.name].append(seconds(side.epoch, x, y) * batch / len(x))
+    return took
+
+
+def beside_each(what, size, unit, times, choices, same, at_least):
+    """A row for each setting of the peer.
+
+    times    {name: seconds}, ours first
+    choices  the settings of the others, in their order
+    """
+    (_, ours), *others = times.items()
+    for (name, theirs), choice in zip(others, choices, strict=True):
+        both = in_unit(ours, unit), name, in_unit(theirs, unit)
+        threads = os.cpu_count(), choice["threads"]
+        yield Row(what, size, unit, *both, threads, same, at_least=at_least)
+
+
+# Peers and results
+
+
+def arguments(doc, **defaults):
+    """The parser of a benchmark's command line; `defaults` are numbers, such as rounds=15."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name, value in defaults.items():
+        parser.add_argument("--" + name.replace("_", "-"), type=int, default=value, help=f"default {value}")
+    parser.add_argument("--peers", default=os.environ.get("MEDTUTOR_PEERS"), help="folder with the peers")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write the rows to FILE")
+    return parser
+
+
+def import_peers(folder, *names):
+    """The modules of these names from `folder`, and ""; or None, and why they cannot be had."""
+    if folder and folder not in sys.path:
+        sys.path.append(folder)
+    sys.modules["triton"] = (
+        None  # serves GPUs only, and its LLVM ends a process that has TensorFlow's as well
+    )
+    try:
+        return [importlib.import_module(name) for name in names], ""
+    except ImportError as error:
+        return None, str(error)
+
+
+def machine():
+    """In words, without its name."""
+    model = platform.processor() or platform.machine()
+    cpus = Path("/proc/cpuinfo")
+    if cpus.exists():
+        lines = cpus.read_text(encoding="utf-8").splitlines()
+        model = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), model)
+    return f"{os.cpu_count()} cores of {model}, {platform.system()} {platform.machine()}"
+
+
+def load():
+    """The load average of the last minute, as a tuple; empty where the system has none."""
+    return (round(os.getloadavg()[0], 1),) if hasattr(os, "getloadavg") else ()
+
+
+class Report:
+    """Rows and slopes as they come: each is printed, and all are handed over at the end.
+
+    options   of the command line, from `arguments`
+    settings  what else to keep with the figures, such as seeds
+    """
+
+    def __init__(self, options, **settings):
+        self.options, self.before = options, load()
+        self.settings = {
+            **{name: value for name, value in vars(options).items() if name not in ("peers", "json")},
+            **settings,
+        }
+        self.rows, self.slopes = [], []
+
+    def add(self, row):
+        self.rows.append(row)
+        print("  " + "  |  ".join(filter(None, row.cells())), flush=True)
+
+    def add_slope(self, slope):
+        self.slopes.append(slope)
+        print("  " + "  |  ".join(slope.cells()), flush=True)
+
+    def done(self):
+        """Write the file that was asked for; gives exit status 1 where a bound is missed."""
+        if self.options.json:
+            store({Path(sys.argv[0]).stem: self.measured()}, self.options.json)
+        return int(any(row.kept is False for row in self.rows))
+
+    def measured(self):
+        versions = {"python": platform.python_version()}
+        for name in PACKAGES:
+            try:
+                versions[name] = importlib.metadata.version(name)
+            except importlib.metadata.PackageNotFoundError:
+                continue
+        before_and_after = (*self.before, *load())
+        return Measured(
+            machine(), versions, before_and_after, self.settings, tuple(self.rows), tuple(self.slopes)
+        )

@@ -1,28 +1,24 @@
 """A small CNN for "tumour or none" in Keras and in PyTorch: the same net, data and batches, alternated.
 
-    python benchmarks/classification.py --peers FOLDER
-    python benchmarks/classification.py --peers FOLDER --rounds 15 --json times.json
+    python benchmarks/classification.py --peers build/peers
+    python benchmarks/classification.py --peers build/peers --rounds 15 --trainings 5
 
-Two things are measured: training steps a second, and the seconds from nothing to a validation AUROC of 0.90,
-with building, tracing, augmenting and judging in them.
-The peer is not among this project's dependencies. Put it into a folder of its own:
-    python -m pip install --target FOLDER torch
-and name that folder by --peers or MEDTUTOR_PEERS. It runs in the memory format and with the number of threads
-that are fastest here, once eager and once with torch.compile, whose cache is warm when its time is taken.
-A ratio is the peer's time over ours within one round; printed are its median and quartiles over the rounds.
+Two things are measured: the time of a training step, and the seconds from nothing to a validation AUROC of
+0.90, with building, tracing, augmenting and judging in them.
+The peer runs in the memory format and with the number of threads that are fastest here, once eager and once
+with torch.compile, whose cache is warm when its time is taken.
 """
 
-import argparse
-import json
 import math
 import os
 import sys
 import time
 from functools import partial
-from pathlib import Path
 
 import numpy as np
-from _measuring import machine, seconds, settings, spread
+from _measuring import Report, arguments, beside_each, import_peers, in_words, settings, step_times
+
+from medtutor.course.bench import Row
 
 BAR = 1.0
 AUROC = 0.90
@@ -94,17 +90,8 @@ class Torch:
     def __init__(self, torch, total, dropout=0.3, threads=1, channels_last=True, compiled=False):
         self.torch, self.total, self.dropout = torch, total, dropout
         self.threads, self.compiled = threads, compiled
+        self.name = "PyTorch, " + in_words(threads, channels_last, compiled)
         self.format = torch.channels_last if channels_last else torch.contiguous_format
-
-    @property
-    def name(self):
-        words = [
-            "PyTorch",
-            "torch.compile" if self.compiled else "eager",
-            "channels last" if self.format is self.torch.channels_last else "channels first",
-            f"{self.threads} thread{'s' * (self.threads > 1)}",
-        ]
-        return ", ".join(words)
 
     def build(self, weights, seed=0, optimizer=None):
         torch, nn = self.torch, self.torch.nn
@@ -208,18 +195,7 @@ def check(keras, torch, x, y):
 # Measuring
 
 
-def steps_a_second(sides, rounds, x, y):
-    """Alternate the sides on the same batches: {name: [steps a second in each round]}."""
-    rates = {side.name: [] for side in sides}
-    for side in sides:
-        side.epoch(x, y)
-    for number in range(rounds):
-        for side in sides if number % 2 else sides[::-1]:
-            rates[side.name].append(len(x) / BATCH / seconds(side.epoch, x, y))
-    return rates
-
-
-def to_auroc(start, seed, train, val, steps):
+def to_auroc(start, seed, train, val, number):
     """(side, seconds from nothing to a validation AUROC of 0.90, epochs); inf seconds if it is never reached.
 
     start  builds the net and returns its side
@@ -230,15 +206,17 @@ def to_auroc(start, seed, train, val, steps):
     began = time.perf_counter()
     side = start()
     for epoch in range(1, EPOCHS + 1):
-        side.epoch(*batches(*train, rng, steps))
+        side.epoch(*batches(*train, rng, number))
         if auroc(val[1], side.scores(val[0])) >= AUROC:
             return side, time.perf_counter() - began, epoch
     return side, math.inf, EPOCHS
 
 
-def learning(torch, choices, rounds, train, val, steps):
+def learning(torch, choices, rounds, train, val, number):
     """Alternate trainings from the same weights on the same batches: {name: [seconds]}, {name: [epochs]}."""
-    times, epochs, total = {}, {}, steps * EPOCHS
+    sides = [Keras(0), *(Torch(torch, 0, **choice) for choice in choices)]
+    times, epochs = ({side.name: [] for side in sides} for _ in range(2))
+    total = number * EPOCHS
 
     def peer(choice, weights, seed):
         torch.compiler.reset()
@@ -249,90 +227,54 @@ def learning(torch, choices, rounds, train, val, steps):
         starts = [partial(Keras(total).build, seed)]
         starts += [partial(peer, choice, weights, seed) for choice in choices]
         for start in starts if seed % 2 else starts[::-1]:
-            side, took, count = to_auroc(start, seed, train, val, steps)
-            times.setdefault(side.name, []).append(took)
-            epochs.setdefault(side.name, []).append(count)
+            side, took, count = to_auroc(start, seed, train, val, number)
+            times[side.name].append(took)
+            epochs[side.name].append(count)
             print(f"  seed {seed}  {side.name:<48} {took:6.1f} s, {count} epochs", flush=True)
     return times, epochs
 
 
-def table(values, mine, unit, ratio):
-    """Print medians and quartiles, and our ratio to each peer; returns whether one misses the bar."""
-    missed = False
-    for name, row in values.items():
-        low, middle, high = spread(row)
-        print(f"  {name:<48} {middle:6.1f} {unit}  ({low:.1f} to {high:.1f})")
-    for name in [name for name in values if name != mine]:
-        if math.inf in values[mine] + values[name]:
-            print(f"  against {name:<48} nothing, as not every training got there")
-            missed = True
-            continue
-        ratios = [ratio(*each) for each in zip(values[mine], values[name], strict=True)]
-        low, middle, high = spread(ratios)
-        kept = middle >= BAR
-        print(
-            f"  against {name:<48} {middle:6.2f} x  ({low:.2f} to {high:.2f}), {len(ratios)} rounds"
-            f"   at least {BAR}: {'yes' if kept else 'NO'}",
-            flush=True,
-        )
-        missed |= not kept
-    return missed
-
-
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--rounds", type=int, default=9, help="alternations of steps (default 9)")
-    parser.add_argument("--trainings", type=int, default=5, help="alternated trainings (default 5)")
-    parser.add_argument("--patients", type=int, help="fewer training patients than 500, to try it out")
+    parser = arguments(__doc__, rounds=9, trainings=3, patients=500)
     parser.add_argument("--no-compile", action="store_true", help="do not try torch.compile")
-    parser.add_argument("--json", metavar="FILE", help="write all times to FILE as well")
-    parser.add_argument("--peers", default=os.environ.get("MEDTUTOR_PEERS"), help="folder with PyTorch")
     options = parser.parse_args()
-    if options.peers:
-        sys.path.append(options.peers)
-    sys.modules["triton"] = (
-        None  # serves GPUs only, and its LLVM ends a process that has TensorFlow's as well
-    )
-    try:
-        import torch
-    except ImportError as error:
-        print(f"Not measured, for {error}.\n{__doc__.partition('The peer is')[2]}")
-        return 0
+    report = Report(options, seeds=list(range(options.trainings)))
+    size = f"64 × 64, batch {BATCH}"
+    modules, missing = import_peers(options.peers, "torch")
+    if missing:
+        report.add(Row("CNN, a training step", size, peer="PyTorch", missing=missing))
+        report.add(Row(f"CNN, to AUROC {AUROC}", size, peer="PyTorch", missing=missing))
+        return report.done()
+    (torch,) = modules
     os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", KERAS_BACKEND="tensorflow", CUDA_VISIBLE_DEVICES="-1")
     import keras
 
     from medtutor.data import load_mr
     from medtutor.nn.classification import normalise
 
-    print(f"{machine()}; Keras {keras.__version__}, PyTorch {torch.__version__}")
-    train, val = (load_mr(split, patients=options.patients) for split in ("train", "val"))
+    train, val = (load_mr(split, patients=n) for split, n in (("train", options.patients), ("val", None)))
     train, val = ((normalise(each.x), each.y) for each in (train, val))
-    steps = len(train[0]) // BATCH
-    total = steps * EPOCHS
+    number = len(train[0]) // BATCH
+    total = number * EPOCHS
     check(keras, torch, *train)
 
-    x, y = batches(*train, np.random.default_rng(0), min(steps, 3 * EXECUTION))
+    x, y = batches(*train, np.random.default_rng(0), min(number, 3 * EXECUTION))
     ours = Keras(total).build(0)
 
     def peer(**choice):
         return Torch(torch, total, **choice).build(ours.weights())
 
     choices = settings(peer, BATCH, x, y, not options.no_compile)
-    peers = [peer(**choice) for choice in choices]
-    rates = steps_a_second([ours, *peers], options.rounds, x, y)
-    print("training steps a second")
-    missed = table(rates, ours.name, "steps/s", lambda mine, other: mine / other)
-    print(f"seconds to a validation AUROC of {AUROC}, from nothing")
-    times, epochs = learning(torch, choices, options.trainings, train, val, steps)
-    missed |= table(times, ours.name, "s", lambda mine, other: other / mine)
-    print(machine())
-    if options.json:
-        times = {name: [None if math.isinf(each) else each for each in row] for name, row in times.items()}
-        content = {"machine": machine(), "steps/s": rates, "seconds": times, "epochs": epochs}
-        Path(options.json).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    return missed
+    sides = [ours, *(peer(**choice) for choice in choices)]
+    times = step_times(sides, options.rounds, BATCH, x, y)
+    same = "outputs to 1e-4, a step in double precision to 1e-6"
+    for row in beside_each("CNN, a training step", size, "ms", times, choices, same, BAR):
+        report.add(row)
+    times, epochs = learning(torch, choices, options.trainings, train, val, number)
+    report.settings["epochs"] = epochs
+    for row in beside_each(f"CNN, to AUROC {AUROC}", size, "s", times, choices, same, BAR):
+        report.add(row)
+    return report.done()
 
 
 if __name__ == "__main__":

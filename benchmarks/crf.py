@@ -1,29 +1,21 @@
 """The CRF of medtutor.nn.crf beside pytorch-crf, alternated in one run: loss with gradient, and decoding.
 
-    python benchmarks/crf.py --rounds 15 --peers FOLDER
+    python benchmarks/crf.py --rounds 15 --peers build/peers
 
-The peer is not among this project's dependencies. Put it into a folder of its own:
-    python -m pip install --target FOLDER torch pytorch-crf
-and name that folder by --peers or MEDTUTOR_PEERS. It runs with 1 or 2 threads, whichever is faster here.
-A ratio is the peer's time over ours within one round; printed are its median and quartiles over the rounds.
+The peer runs with 1 or 2 threads, whichever is faster here; ours with the number that --threads gives.
 """
 
-import argparse
 import os
-import statistics
 import sys
-import time
 
 import numpy as np
+from _measuring import Report, alternate, arguments, best_threads, import_peers, in_unit, seconds
+
+from medtutor.course.bench import Row
 
 SIZES = {(32, 64, 13): (12, 5, 3), (32, 256, 25): (20, 14, 3)}  # B, T, K: bars with XLA, without, decoding
 COMPILE = 3.0  # seconds until the first result
-
-
-def seconds(f):
-    began = time.perf_counter()
-    f()
-    return time.perf_counter() - began
+NAMES = {"XLA": True, "without XLA": False}
 
 
 def batch(B, T, K):
@@ -81,61 +73,54 @@ def ours(tf, crf, jit, emit, trans, start, end, tags, mask):
     return learn, lambda: path(*scores, mask).numpy()
 
 
-def best_threads(torch, run):
-    """Of 1 and 2 threads, what the peer is faster with."""
-    medians = {}
-    for threads in (1, 2, 1, 2):
-        torch.set_num_threads(threads)
-        medians[threads] = min(seconds(run) for _ in range(4))
-    torch.set_num_threads(min(medians, key=medians.get))
-    return torch.get_num_threads()
-
-
-def compare(name, bars, runs, threads, rounds):
-    """Alternate `runs` (the peer's first), print times and ratios, and say which bars are missed."""
-    times = {who: [] for who in runs}
-    for _ in range(rounds):
-        for who, run in runs.items():
-            times[who].append(seconds(run))
-    missed = []
-    for who, bar in bars.items():
-        ratios = [a / b for a, b in zip(times["peer"], times[who], strict=True)]
-        low, ratio, high = statistics.quantiles(ratios, n=4)
-        ms = [1000 * statistics.median(times[side]) for side in ("peer", who)]
-        kept = "yes" if ratio >= bar else "NO"
-        print(
-            f"{name}  {who:<11} {ratio:5.1f} x ({low:.1f} to {high:.1f})  {ms[1]:7.2f} ms to {ms[0]:7.2f} "
-            f"({threads} thread{'s' * (threads > 1)})   at least {bar}: {kept}",
-            flush=True,
-        )
-        missed += [name] * (ratio < bar)
-    return missed
-
-
-def first(name, who, run):
-    """Run it once; print and judge the seconds that compiling or tracing takes."""
-    took = seconds(run)
-    print(f"{name}  {who:<11} {took:5.2f} s to the first result   at most {COMPILE:g}: ", end="")
-    print("yes" if took <= COMPILE else "NO", flush=True)
-    return [name] * (took > COMPILE)
+def rows(size, torch, torchcrf, crf, tf, options):
+    """Compare the answers, then the times, at one size."""
+    with_xla, without, decoding = SIZES[size]
+    data, words = batch(*size), " × ".join(map(str, size))
+    peer_learn, peer_decode = peer(torch, torchcrf, *data)
+    learn, decode = {"peer": peer_learn}, {"peer": peer_decode}
+    for who, jit in NAMES.items():
+        learn[who], decode[who] = ours(tf, crf, jit, *data)
+        first = {"loss": seconds(learn[who]), "path": seconds(decode[who])}
+        for what, took in first.items():
+            what = f"CRF, {who}: to the first {what}"
+            yield Row(what, words, "s", in_unit([took], "s"), threads=(options.threads,), at_most=COMPILE)
+        for answers in zip(learn["peer"](), learn[who](), strict=True):
+            np.testing.assert_allclose(*answers, rtol=1e-4, atol=1e-4)
+        for path, answer in zip(decode["peer"](), decode[who](), strict=True):
+            assert path == answer[answer >= 0].tolist()
+    loss, path = "loss and gradient to 1e-4", "every tag"
+    for what, runs, bars, same in (
+        ("loss and gradient", learn, (with_xla, without), loss),
+        ("decoding", decode, (decoding, decoding), path),
+    ):
+        threads = options.threads, best_threads(torch, runs["peer"])
+        times = alternate(runs, options.rounds)
+        for who, bar in zip(NAMES, bars, strict=True):
+            yield Row(
+                f"CRF, {what}, {who}",
+                words,
+                "ms",
+                times[who],
+                "pytorch-crf",
+                times["peer"],
+                threads,
+                same,
+                at_least=bar,
+            )
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--rounds", type=int, default=15, help="alternations (default 15)")
-    parser.add_argument("--threads", type=int, default=1, help="ours (default 1)")
-    parser.add_argument("--peers", default=os.environ.get("MEDTUTOR_PEERS"), help="folder with pytorch-crf")
+    parser = arguments(__doc__, rounds=15, threads=1)
     options = parser.parse_args()
-    if options.peers:
-        sys.path.append(options.peers)
-    try:
-        import torch
-        import torchcrf
-    except ImportError as error:
-        print(f"Not measured, for {error}.\n{__doc__.partition('FOLDER')[2]}")
-        return 0
+    report = Report(options, seed=0)
+    modules, missing = import_peers(options.peers, "torch", "torchcrf")
+    if missing:
+        for size in SIZES:
+            words = " × ".join(map(str, size))
+            report.add(Row("CRF, loss and gradient", words, peer="pytorch-crf", missing=missing))
+            report.add(Row("CRF, decoding", words, peer="pytorch-crf", missing=missing))
+        return report.done()
     os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", KERAS_BACKEND="tensorflow")
     import tensorflow as tf
 
@@ -143,26 +128,10 @@ def main():
     tf.config.threading.set_inter_op_parallelism_threads(options.threads)
     from medtutor.nn import crf
 
-    missed = []
-    for size, (with_xla, without, decoding) in SIZES.items():
-        data, name = batch(*size), " x ".join(map(str, size))
-        peer_learn, peer_decode = peer(torch, torchcrf, *data)
-        learn, decode = {"peer": peer_learn}, {"peer": peer_decode}
-        for who, jit in {"XLA": True, "without XLA": False}.items():
-            learn[who], decode[who] = ours(tf, crf, jit, *data)
-            missed += first(f"{name}  loss  ", who, learn[who])
-            missed += first(f"{name}  decode", who, decode[who])
-            for answers in zip(learn["peer"](), learn[who](), strict=True):
-                np.testing.assert_allclose(*answers, rtol=1e-4, atol=1e-4)
-            for path, answer in zip(decode["peer"](), decode[who](), strict=True):
-                assert path == answer[answer >= 0].tolist()
-        threads = best_threads(torch, peer_learn)
-        bars = {"XLA": with_xla, "without XLA": without}
-        missed += compare(f"{name}  loss  ", bars, learn, threads, options.rounds)
-        threads = best_threads(torch, peer_decode)
-        bars = {"XLA": decoding, "without XLA": decoding}
-        missed += compare(f"{name}  decode", bars, decode, threads, options.rounds)
-    return bool(missed)
+    for size in SIZES:
+        for row in rows(size, *modules, crf, tf, options):
+            report.add(row)
+    return report.done()
 
 
 if __name__ == "__main__":

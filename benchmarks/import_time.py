@@ -1,33 +1,60 @@
-"""How long `import medtutor` takes: a fresh Python with it against one without, alternated in one run."""
+"""How long `import medtutor` takes, beside an eager helper such as d2l's and beside MONAI.
 
-import statistics
+    python benchmarks/import_time.py --peers build/peers
+
+Fresh Pythons with and without the import, alternated in one run: the difference is what the import costs.
+"""
+
 import subprocess
 import sys
-import time
+from functools import partial
 
-RUNS = 25
+from _measuring import Report, alternate, arguments
+
+from medtutor.course.bench import Row
+
 BOUND = 30  # milliseconds
+EAGER = """
+import collections, hashlib, inspect, math, os, random, re, shutil, tarfile, time, zipfile
+import matplotlib.pyplot, numpy, pandas, requests, torch
+from matplotlib_inline import backend_inline
+from torch.nn import functional
+from torch.utils import data
+"""
+PEERS = {
+    "a helper with d2l's imports, but for torchvision": EAGER,
+    "MONAI": "import monai",
+}
 
 
-def milliseconds(code):
-    """Wall time of a fresh Python that runs `code`."""
-    began = time.perf_counter()
-    subprocess.run([sys.executable, "-c", code], check=True)
-    return 1000 * (time.perf_counter() - began)
+def fresh(code, folder=None):
+    """A fresh Python runs `code`, with the peers' folder behind its own packages; an error raises."""
+    if folder:
+        code = f"import sys; sys.path.append({folder!r})\n{code}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(done.stderr.strip().splitlines()[-1])
 
 
 def main():
-    """Print medians, difference and ratio; exit status 1 where the import costs more than the bound."""
-    milliseconds("import medtutor")  # writes the byte code
-    pairs = [(milliseconds("pass"), milliseconds("import medtutor")) for _ in range(RUNS)]
-    without, having = (statistics.median(column) for column in zip(*pairs, strict=True))
-    cost = statistics.median(second - first for first, second in pairs)
-    print(f"python -c pass               {without:6.1f} ms   median of {RUNS}")
-    print(f"python -c 'import medtutor'  {having:6.1f} ms   {having / without:.2f} x")
-    print(
-        f"import medtutor              {cost:6.1f} ms   at most {BOUND}: {'yes' if cost <= BOUND else 'NO'}"
-    )
-    return cost > BOUND
+    options = arguments(__doc__, rounds=25, peer_rounds=7).parse_args()
+    report = Report(options)
+    runs = {"pass": partial(fresh, "pass"), "medtutor": partial(fresh, "import medtutor")}
+    times = alternate(runs, options.rounds)
+    cost = tuple(round(a - b, 2) for a, b in zip(times["medtutor"], times["pass"], strict=True))
+    report.add(Row("import medtutor", "less Python's own start", "ms", cost, at_most=BOUND))
+    for name, code in PEERS.items():
+        row = {"what": "import medtutor", "size": "with Python's start", "peer": name}
+        try:
+            times = alternate(
+                {"ours": runs["medtutor"], "peer": partial(fresh, code, options.peers)}, options.peer_rounds
+            )
+        except RuntimeError as error:
+            report.add(Row(**row, missing=str(error)))
+            continue
+        same = "no: ours loads a module when it is first used"
+        report.add(Row(**row, ours=times["ours"], theirs=times["peer"], same=same))
+    return report.done()
 
 
 if __name__ == "__main__":

@@ -1,33 +1,28 @@
-"""Chapter 3's U-Net in Keras against MONAI's BasicUNet of about equal size: seconds to the same Dice.
+"""Chapter 3's U-Net in Keras against MONAI's BasicUNet of about equal size: a step, and seconds to a Dice.
 
-    python benchmarks/segmentation.py --peers FOLDER
-    python benchmarks/segmentation.py --peers FOLDER --rounds 5 --json times.json
+    python benchmarks/segmentation.py --peers build/peers
+    python benchmarks/segmentation.py --peers build/peers --rounds 15 --trainings 5
 
-Measured is the time from nothing to a median Dice of 0.75 over the test patients with a lesion, judged after
-each epoch, on the chapter's simulated lesions at 64 x 64 pixels: building, tracing, augmenting and judging
-are in it. Both sides see the same batches in the same order, have the same loss (cross-entropy and Dice),
-Adam and the same falling learning rate.
-The peers are not among this project's dependencies. Put them into a folder of their own:
-    python -m pip install --target FOLDER torch monai
-and name that folder by --peers or MEDTUTOR_PEERS. MONAI's net runs with the memory format and the number of
-threads that are fastest here, once eager and once with torch.compile, and with batch normalisation, with
-which it learns as ours does. A ratio is our time over the peer's within one round; printed are its median
-and quartiles.
+Measured is the time of a training step, and that from nothing to a median Dice of 0.75 over the test
+patients with a lesion, judged after each epoch, on the chapter's simulated lesions at 64 x 64 pixels:
+building, tracing, augmenting and judging are in it. Both sides see the same batches in the same order, have
+the same loss (cross-entropy and Dice), Adam and the same falling learning rate.
+MONAI's net runs with the memory format and the number of threads that are fastest here, once eager and once
+with torch.compile, and with batch normalisation, with which it learns as ours does.
 """
 
-import argparse
-import json
 import math
 import os
 import sys
 import time
 from functools import partial
-from pathlib import Path
 
 import numpy as np
-from _measuring import machine, settings, spread
+from _measuring import Report, arguments, beside_each, import_peers, in_words, settings, step_times
 
-BAR = 1.0  # our time is to be at most so many times the peer's
+from medtutor.course.bench import Row
+
+BAR = 1.0  # we are to be at least so many times as fast as the peer
 DICE = 0.75
 BATCH, RATE, EPOCHS, SIZE = 16, 3e-3, 10, 64
 FEATURES = (8, 8, 16, 32, 64, 8)  # of BasicUNet, which always has five levels
@@ -77,7 +72,8 @@ class Monai:
         import torch
         from monai.networks.nets import BasicUNet
 
-        self.torch, self.threads, self.compiled = torch, threads, compiled
+        self.torch, self.threads = torch, threads
+        self.name = "MONAI, " + in_words(threads, channels_last, compiled)
         torch.set_num_threads(threads)
         torch.manual_seed(seed)
         self.format = torch.channels_last if channels_last else torch.contiguous_format
@@ -86,15 +82,6 @@ class Monai:
         self.run = torch.compile(self.net) if compiled else self.net
         self.optimizer = torch.optim.Adam(self.net.parameters(), RATE, eps=1e-7, fused=True)
         self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, steps * EPOCHS)
-
-    @property
-    def name(self):
-        words = [
-            "torch.compile" if self.compiled else "eager",
-            "channels last" if self.format is self.torch.channels_last else "channels first",
-            f"{self.threads} thread{'s' * (self.threads > 1)}",
-        ]
-        return ", ".join(["MONAI", *words])
 
     def weights(self):
         return sum(p.numel() for p in self.net.parameters())
@@ -138,7 +125,6 @@ def check(seed, steps, x, y):
     ours = float(np.mean(summed_loss(mask, z)))
     peer = float(Monai(seed, steps)._loss(*(torch.from_numpy(v).permute(0, 3, 1, 2) for v in (mask, z))))
     assert abs(ours - peer) < 1e-5, f"the losses are {ours} and {peer}"
-    print(f"the same loss for the same logits, {ours:.4f} and {peer:.4f}")
 
 
 def to_dice(start, seed, train, test):
@@ -165,85 +151,55 @@ def learning(choices, rounds, train, test, steps):
         torch.compiler.reset()
         return Monai(seed, steps, **choice)
 
-    times, epochs = {}, {}
+    names = [Keras.name, *("MONAI, " + in_words(**choice) for choice in choices)]
+    times, epochs = ({name: [] for name in names} for _ in range(2))
     for seed in range(rounds):
         starts = [partial(Keras, seed, steps), *(partial(peer, choice, seed) for choice in choices)]
         for start in starts if seed % 2 else starts[::-1]:
             name, took, count = to_dice(start, seed, train, test)
-            times.setdefault(name, []).append(took)
-            epochs.setdefault(name, []).append(count)
+            times[name].append(took)
+            epochs[name].append(count)
             print(f"  seed {seed}  {name:<46} {took:6.1f} s, {count} epochs", flush=True)
     return times, epochs
 
 
-def table(times):
-    """Print medians and quartiles, and our ratio to each peer; returns whether one misses the bar."""
-    missed = False
-    for name, row in times.items():
-        low, middle, high = spread(row)
-        print(f"  {name:<46} {middle:6.1f} s  ({low:.1f} to {high:.1f})")
-    for name in [name for name in times if name != Keras.name]:
-        if math.inf in times[Keras.name] + times[name]:
-            print(f"  against {name}: nothing, as not every training got there")
-            missed = True
-            continue
-        ratios = [mine / other for mine, other in zip(times[Keras.name], times[name], strict=True)]
-        low, middle, high = spread(ratios)
-        print(
-            f"  of the time of {name:<46} {middle:5.2f}  ({low:.2f} to {high:.2f}), {len(ratios)} rounds"
-            f"   at most {BAR}: {'yes' if middle <= BAR else 'NO'}",
-            flush=True,
-        )
-        missed |= middle > BAR
-    return missed
-
-
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--rounds", type=int, default=5, help="alternated trainings (default 5)")
-    parser.add_argument("--patients", type=int, help="fewer training patients than 500, to try it out")
+    parser = arguments(__doc__, rounds=9, trainings=3, patients=500)
     parser.add_argument("--no-compile", action="store_true", help="do not try torch.compile")
-    parser.add_argument("--json", metavar="FILE", help="write all times to FILE as well")
-    parser.add_argument("--peers", default=os.environ.get("MEDTUTOR_PEERS"), help="folder with torch, monai")
     options = parser.parse_args()
-    if options.peers:
-        sys.path.append(options.peers)
-    sys.modules["triton"] = (
-        None  # serves GPUs only, and its LLVM ends a process that has TensorFlow's as well
-    )
-    try:
-        import monai
-        import torch
-    except ImportError as error:
-        print(f"Not measured, for {error}.\n{__doc__.partition('The peers are')[2]}")
-        return 0
+    report = Report(options, seeds=list(range(options.trainings)))
+    size = f"{SIZE} × {SIZE}, batch {BATCH}"
+    _, missing = import_peers(options.peers, "torch", "monai")
+    if missing:
+        report.add(Row("U-Net, a training step", size, peer="MONAI's BasicUNet", missing=missing))
+        report.add(Row(f"U-Net, to Dice {DICE}", size, peer="MONAI's BasicUNet", missing=missing))
+        return report.done()
     os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", KERAS_BACKEND="tensorflow", CUDA_VISIBLE_DEVICES="-1")
-    import keras
-
     from medtutor.data import load_mr
     from medtutor.nn.classification import normalise
 
-    print(f"{machine()}; Keras {keras.__version__}, PyTorch {torch.__version__}, MONAI {monai.__version__}")
     train = load_mr("train", task="lesion", size=SIZE, patients=options.patients)
     test = load_mr("test", task="lesion", size=SIZE)
     sick = np.isin(test.patients, np.unique(test.patients[test.y.any(axis=(1, 2))]))
     train, test = (normalise(train.x), train.y), (normalise(test.x[sick]), test.y[sick], test.patients[sick])
-    steps = len(train[0]) // BATCH
-    check(0, steps, *train)
-    print(f"weights: Keras {Keras(0, steps).weights():,}, MONAI {Monai(0, steps).weights():,}")
+    number = len(train[0]) // BATCH
+    check(0, number, *train)
+    ours = Keras(0, number)
+    weights = f"{ours.weights():,} and {Monai(0, number).weights():,} weights"
+
     x, y = batches(train[0][: 20 * BATCH], train[1][: 20 * BATCH], np.random.default_rng(0))
-    choices = settings(partial(Monai, 0, steps), BATCH, x, y, not options.no_compile)
-    print(f"seconds to a median test Dice of {DICE}, from nothing")
-    times, epochs = learning(choices, options.rounds, train, test, steps)
-    missed = table(times)
-    print(machine())
-    if options.json:
-        times = {name: [None if math.isinf(each) else each for each in row] for name, row in times.items()}
-        content = {"machine": machine(), "seconds": times, "epochs": epochs}
-        Path(options.json).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    return missed
+    choices = settings(partial(Monai, 0, number), BATCH, x, y, not options.no_compile)
+    sides = [ours, *(Monai(0, number, **choice) for choice in choices)]
+    times = step_times(sides, options.rounds, BATCH, x, y)
+    same = f"loss of the same logits to 1e-5; not the same net: {weights}"
+    for row in beside_each("U-Net, a training step", size, "ms", times, choices, same, None):
+        report.add(row)
+    times, epochs = learning(choices, options.trainings, train, test, number)
+    report.settings["epochs"] = epochs
+    same = f"the Dice is reached; {weights}"
+    for row in beside_each(f"U-Net, to Dice {DICE}", size, "s", times, choices, same, BAR):
+        report.add(row)
+    return report.done()
 
 
 if __name__ == "__main__":

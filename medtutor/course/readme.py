@@ -1,4 +1,5 @@
-"""Write the chapter table into README.md from notebooks/chapters.toml and notebooks/measured.json.
+"""Write the tables of README.md: chapters, from notebooks/chapters.toml and notebooks/measured.json, and
+benchmarks, from benchmarks/results.json.
 
 python -m medtutor.course.readme     the same as `make readme`
 """
@@ -6,25 +7,32 @@ python -m medtutor.course.readme     the same as `make readme`
 import re
 import sys
 
+from medtutor.course import bench
 from medtutor.guide import ROOT, chapters
 
-TABLE = re.compile(
-    r"(?<=<!-- chapters: written by `make readme` -->\n).*?(?=\n<!-- end of chapters -->)", re.DOTALL
-)
+
+def place(name):
+    """The pattern of what stands between the two lines that mark a table's place."""
+    begins = re.escape(f"<!-- {name}: written by `make readme` -->")
+    return re.compile(rf"(?<={begins}\n).*?(?=\n<!-- end of {name} -->)", re.DOTALL)
+
+
+TABLE, BENCHMARKS = place("chapters"), place("benchmarks")
 
 
 def main(words=(), root=ROOT):
-    """Replace the table; gives exit status 1 where the README has no place for it."""
+    """Replace the tables; gives exit status 1 where the README has no place for one of them."""
     if {"-h", "--help"} & set(words):
         print(__doc__)
         return 0
     readme = root / "README.md"
-    text, count = TABLE.subn(
-        lambda found: table(chapters(root / "notebooks")), readme.read_text(encoding="utf-8")
-    )
-    if count != 1:
-        print("README.md has no lines that mark where the chapter table begins and ends.", file=sys.stderr)
-        return 1
+    text = readme.read_text(encoding="utf-8")
+    measured = bench.tables(bench.load(root / "benchmarks" / "results.json"))
+    for pattern, written in ((TABLE, table(chapters(root / "notebooks"))), (BENCHMARKS, measured)):
+        text, count = pattern.subn(lambda found, written=written: written, text)
+        if count != 1:
+            print("README.md has no lines that mark where its tables begin and end.", file=sys.stderr)
+            return 1
     readme.write_text(text, encoding="utf-8", newline="\n")
     return 0
 

@@ -1,8 +1,10 @@
 from pathlib import Path
 
+import pytest
+
 import medtutor
 from medtutor import guide
-from medtutor.course import readme
+from medtutor.course import bench, readme
 
 ROOT = Path(medtutor.__file__).parents[1]
 ONE = guide.Chapter(1, "One", "Why?", (), "a scan", 38.2, 2, "01_one.ipynb", 57.4)
@@ -22,21 +24,33 @@ def test_the_readme_holds_the_table_of_this_moment():
     assert stored == readme.table(guide.chapters(ROOT / "notebooks"))
 
 
-def test_writing_the_table_leaves_the_rest_alone(tmp_path, monkeypatch):
-    text = "# A\n<!-- chapters: written by `make readme` -->\nold\n<!-- end of chapters -->\nrest \\1\n"
+def test_the_readme_holds_what_the_benchmarks_measured():
+    """After `make bench ARGS=--write`: `make readme`."""
+    (stored,) = readme.BENCHMARKS.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+    assert stored == bench.tables(bench.load())
+
+
+def test_writing_the_tables_leaves_the_rest_alone(tmp_path, monkeypatch):
+    text = (
+        "# A\n<!-- chapters: written by `make readme` -->\nold\n<!-- end of chapters -->\nrest \\1\n"
+        "<!-- benchmarks: written by `make readme` -->\nolder\n<!-- end of benchmarks -->\nmore\n"
+    )
     (tmp_path / "README.md").write_text(text, encoding="utf-8")
     monkeypatch.setattr(readme, "chapters", lambda folder: [ONE, TWO])
     assert readme.main([], tmp_path) == 0
-    assert (tmp_path / "README.md").read_text(encoding="utf-8") == text.replace(
-        "old", readme.table([ONE, TWO])
-    )
+    wanted = text.replace("older", "Nothing was measured.").replace("old", readme.table([ONE, TWO]))
+    assert (tmp_path / "README.md").read_text(encoding="utf-8") == wanted
 
 
-def test_a_readme_without_a_place_for_the_table_is_left_alone(tmp_path, monkeypatch, capsys):
-    (tmp_path / "README.md").write_text("# A\n", encoding="utf-8")
+@pytest.mark.parametrize(
+    "place", ["", "<!-- chapters: written by `make readme` -->\nold\n<!-- end of chapters -->"]
+)
+def test_a_readme_without_a_place_for_both_tables_is_left_alone(tmp_path, monkeypatch, capsys, place):
+    text = f"# A\n{place}\n"
+    (tmp_path / "README.md").write_text(text, encoding="utf-8")
     monkeypatch.setattr(readme, "chapters", lambda folder: [ONE])
     assert readme.main([], tmp_path) == 1
-    assert (tmp_path / "README.md").read_text(encoding="utf-8") == "# A\n"
+    assert (tmp_path / "README.md").read_text(encoding="utf-8") == text
     assert "no lines that mark" in capsys.readouterr().err
 
 
