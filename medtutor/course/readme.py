@@ -1,7 +1,9 @@
-"""Write the tables of README.md: chapters, from notebooks/chapters.toml and notebooks/measured.json, and
-benchmarks, from benchmarks/results.json.
+"""Write the tables of README.md: its chapters, and what the benchmarks measured.
 
 python -m medtutor.course.readme     the same as `make readme`
+
+The chapters come from notebooks/chapters.toml and notebooks/measured.json, the figures from
+benchmarks/results.json.
 """
 
 import re
