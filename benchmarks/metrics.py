@@ -7,6 +7,7 @@ threads that is fastest here; seqeval gets lists of words, as ours does.
 """
 
 import sys
+import warnings
 
 import numpy as np
 from _measuring import Report, alternate, arguments, best_threads, import_peers
@@ -67,11 +68,18 @@ def cases(rng):
     distance = monai("compute_hausdorff_distance", include_background=True, percentile=95, spacing=SPACING)
     flat = y.ravel(), p.ravel()
     return (
-        ("Dice", voxels, "MONAI", monai_names, lambda: metrics.dice(y, p), dice),
-        ("Dice", voxels, "scipy", (), lambda: metrics.dice(y, p), lambda: lambda: 1 - scipy_dice(*flat)),
-        ("HD95", voxels, "MONAI", monai_names, lambda: metrics.hd95(y, p, SPACING), distance),
+        ("metrics, Dice", voxels, "MONAI", monai_names, lambda: metrics.dice(y, p), dice),
         (
-            "AUROC",
+            "metrics, Dice",
+            voxels,
+            "scipy",
+            (),
+            lambda: metrics.dice(y, p),
+            lambda: lambda: 1 - scipy_dice(*flat),
+        ),
+        ("metrics, HD95", voxels, "MONAI", monai_names, lambda: metrics.hd95(y, p, SPACING), distance),
+        (
+            "metrics, AUROC",
             f"{SCORES:,} cases",
             "scikit-learn",
             (),
@@ -79,7 +87,7 @@ def cases(rng):
             lambda: lambda: roc_auc_score(labels, scores),
         ),
         (
-            "entity F1",
+            "metrics, entity F1",
             sentences,
             "seqeval, strict",
             seqeval_names,
@@ -92,6 +100,7 @@ def cases(rng):
 def main():
     options = arguments(__doc__, rounds=15).parse_args()
     report = Report(options, seed=0)
+    warnings.filterwarnings("ignore", category=FutureWarning, module="monai")  # of its own old options
     for name, size, peer, packages, ours, make in cases(np.random.default_rng(0)):
         modules, missing = import_peers(options.peers, *packages)
         if missing:
