@@ -143,6 +143,15 @@ def import_peers(folder, *names):
         return None, str(error)
 
 
+def tensorflow():
+    """TensorFlow on the CPU, silent, as Keras's backend."""
+    os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", KERAS_BACKEND="tensorflow", CUDA_VISIBLE_DEVICES="-1")
+    import tensorflow as tf
+
+    tf.get_logger().setLevel("ERROR")
+    return tf
+
+
 def machine():
     """In words, without its name."""
     model = platform.processor() or platform.machine()

@@ -10,13 +10,21 @@ with torch.compile, whose cache is warm when its time is taken.
 """
 
 import math
-import os
 import sys
 import time
 from functools import partial
 
 import numpy as np
-from _measuring import Report, arguments, beside_each, import_peers, in_words, settings, step_times
+from _measuring import (
+    Report,
+    arguments,
+    beside_each,
+    import_peers,
+    in_words,
+    settings,
+    step_times,
+    tensorflow,
+)
 
 from medtutor.course.bench import Row
 
@@ -246,7 +254,7 @@ def main():
         report.add(Row(f"CNN, to AUROC {AUROC}", size, peer="PyTorch", missing=missing))
         return report.done()
     (torch,) = modules
-    os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", KERAS_BACKEND="tensorflow", CUDA_VISIBLE_DEVICES="-1")
+    tensorflow()
     import keras
 
     from medtutor.data import load_mr

@@ -5,11 +5,10 @@
 The peer runs with 1 or 2 threads, whichever is faster here; ours with the number that --threads gives.
 """
 
-import os
 import sys
 
 import numpy as np
-from _measuring import Report, alternate, arguments, best_threads, import_peers, in_unit, seconds
+from _measuring import Report, alternate, arguments, best_threads, import_peers, in_unit, seconds, tensorflow
 
 from medtutor.course.bench import Row
 
@@ -121,8 +120,7 @@ def main():
             report.add(Row("CRF, loss and gradient", words, peer="pytorch-crf", missing=missing))
             report.add(Row("CRF, decoding", words, peer="pytorch-crf", missing=missing))
         return report.done()
-    os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", KERAS_BACKEND="tensorflow")
-    import tensorflow as tf
+    tf = tensorflow()
 
     tf.config.threading.set_intra_op_parallelism_threads(options.threads)
     tf.config.threading.set_inter_op_parallelism_threads(options.threads)

@@ -6,11 +6,10 @@ All on TensorFlow without XLA, as the chapters train, with its own choice of thr
 sizes in turns of order.
 """
 
-import os
 import sys
 
 import numpy as np
-from _measuring import Report, alternate, arguments
+from _measuring import Report, alternate, arguments, tensorflow
 
 from medtutor.course.bench import Slope
 
@@ -57,8 +56,7 @@ def grows(what, against, runs, rounds):
 def main():
     options = arguments(__doc__, rounds=9).parse_args()
     report = Report(options, seed=0)
-    os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", KERAS_BACKEND="tensorflow", CUDA_VISIBLE_DEVICES="-1")
-    import tensorflow as tf
+    tf = tensorflow()
 
     from medtutor.nn import crf
 

@@ -12,13 +12,21 @@ with torch.compile, and with batch normalisation, with which it learns as ours d
 """
 
 import math
-import os
 import sys
 import time
 from functools import partial
 
 import numpy as np
-from _measuring import Report, arguments, beside_each, import_peers, in_words, settings, step_times
+from _measuring import (
+    Report,
+    arguments,
+    beside_each,
+    import_peers,
+    in_words,
+    settings,
+    step_times,
+    tensorflow,
+)
 
 from medtutor.course.bench import Row
 
@@ -174,7 +182,7 @@ def main():
         report.add(Row("U-Net, a training step", size, peer="MONAI's BasicUNet", missing=missing))
         report.add(Row(f"U-Net, to Dice {DICE}", size, peer="MONAI's BasicUNet", missing=missing))
         return report.done()
-    os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", KERAS_BACKEND="tensorflow", CUDA_VISIBLE_DEVICES="-1")
+    tensorflow()
     from medtutor.data import load_mr
     from medtutor.nn.classification import normalise
 
