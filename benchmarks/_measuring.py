@@ -134,9 +134,8 @@ def import_peers(folder, *names):
     """The modules of these names from `folder`, and ""; or None, and why they cannot be had."""
     if folder and folder not in sys.path:
         sys.path.append(folder)
-    sys.modules["triton"] = (
-        None  # serves GPUs only, and its LLVM ends a process that has TensorFlow's as well
-    )
+    # It serves GPUs only, and its LLVM ends a process that has TensorFlow's as well.
+    sys.modules["triton"] = None
     try:
         return [importlib.import_module(name) for name in names], ""
     except ImportError as error:

@@ -228,10 +228,19 @@ def tables(results, aligned=False):
     slopes = [slope.cells() for each in results.values() for slope in each.slopes]
     parts = [_table(HEAD, rows, aligned)] if rows else []
     parts += [_table(HEAD_OF_SLOPES, slopes, aligned)] if slopes else []
+    return "\n\n".join([*parts, _told(results)] if results else ["Nothing was measured."])
+
+
+def _told(results):
+    """Machines, their load and the versions, as a sentence each."""
     machines = sorted({each.machine for each in results.values()})
     versions = sorted({item for each in results.values() for item in each.versions.items()})
-    told = ["; ".join(machines) + ".", ", ".join(f"{name} {version}" for name, version in versions) + "."]
-    return "\n\n".join([*parts, " ".join(told)] if results else ["Nothing was measured."])
+    loads = [value for each in results.values() for value in each.load]
+    told = ["; ".join(machines)]
+    if loads:
+        told.append(f"Load average {min(loads)} to {max(loads)}, of which the measuring itself makes 1 to 2")
+    told.append(", ".join(f"{name} {version}" for name, version in versions))
+    return ". ".join(told) + "."
 
 
 def _table(head, rows, aligned):

@@ -139,7 +139,8 @@ def test_a_table_is_markdown_with_a_line_for_each_row():
         rows = [[cell.strip() for cell in line.replace("\\|", "/").strip("|").split("|")] for line in lines]
         assert rows[0] == list(bench.HEAD) and rows[2] == ["A / B", "", "1 ms", *[""] * 5]
         assert rows[4] == list(bench.HEAD_OF_SLOPES) and rows[6] == ["C", "n", "1: 1 ms, 2: 2 ms", "1.00"]
-        assert lines[-1] == "2 cores. numpy 2.4."
+        assert lines[-1].startswith("2 cores. Load average 0.5 to 1.0, ")
+        assert lines[-1].endswith(". numpy 2.4.")
 
 
 def test_the_stored_results_are_whole():
