@@ -17,6 +17,10 @@ COMPILE = 3.0  # seconds until the first result
 NAMES = {"XLA": True, "without XLA": False}
 
 
+def in_words(B, T, K):
+    return f"{B} × {T} steps × {K} tags"
+
+
 def batch(B, T, K):
     """Random scores, tags and ragged lengths from T / 2 to T."""
     rng = np.random.default_rng(0)
@@ -75,7 +79,7 @@ def ours(tf, crf, jit, emit, trans, start, end, tags, mask):
 def rows(size, torch, torchcrf, crf, tf, options):
     """Compare the answers, then the times, at one size."""
     with_xla, without, decoding = SIZES[size]
-    data, words = batch(*size), " × ".join(map(str, size))
+    data, words = batch(*size), in_words(*size)
     peer_learn, peer_decode = peer(torch, torchcrf, *data)
     learn, decode = {"peer": peer_learn}, {"peer": peer_decode}
     for who, jit in NAMES.items():
@@ -116,7 +120,7 @@ def main():
     modules, missing = import_peers(options.peers, "torch", "torchcrf")
     if missing:
         for size in SIZES:
-            words = " × ".join(map(str, size))
+            words = in_words(*size)
             report.add(Row("CRF, loss and gradient", words, peer="pytorch-crf", missing=missing))
             report.add(Row("CRF, decoding", words, peer="pytorch-crf", missing=missing))
         return report.done()
