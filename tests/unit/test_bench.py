@@ -4,6 +4,7 @@ import importlib
 import importlib.util
 import json
 import math
+import re
 import sys
 from types import SimpleNamespace
 
@@ -143,7 +144,8 @@ def test_a_table_is_markdown_with_a_line_for_each_row():
         assert lines[-1].endswith(". numpy 2.4.")
 
 
-def test_the_stored_results_are_whole():
+def test_the_stored_results_are_of_benchmarks_that_there_are():
+    assert bench.load()
     for name, each in bench.load().items():
         assert (ROOT / "benchmarks" / f"{name}.py").exists()
         assert each.machine and each.versions and each.rows + each.slopes
@@ -165,6 +167,12 @@ def test_the_peers_are_installed_once_for_each_list_of_pins(runner, tmp_path, mo
     for content, count in (("torch==1", 1), ("torch==1", 1), ("torch==2", 2)):
         pins.write_text(content, encoding="utf-8")
         assert runner.peers(folder, pins) == folder and len(calls) == count
+
+
+def test_every_peer_is_pinned_and_no_index_is_named(runner):
+    lines = runner.PINS.read_text(encoding="utf-8").splitlines()
+    for line in (line for line in lines if not line.startswith("#")):
+        assert re.fullmatch(r"[a-z-]+==[\d.]+", line)
 
 
 def test_peers_that_cannot_be_installed_are_gone_without_and_tried_again(
