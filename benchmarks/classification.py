@@ -266,7 +266,7 @@ def main():
     total = number * EPOCHS
     check(keras, torch, *train)
 
-    x, y = batches(*train, np.random.default_rng(0), min(number, 3 * EXECUTION))
+    x, y = batches(*train, np.random.default_rng(0), min(number, EXECUTION))
     ours = Keras(total).build(0)
 
     def peer(**choice):

@@ -195,7 +195,7 @@ def main():
     ours = Keras(0, number)
     weights = f"{ours.weights():,} and {Monai(0, number).weights():,} weights"
 
-    x, y = batches(train[0][: 20 * BATCH], train[1][: 20 * BATCH], np.random.default_rng(0))
+    x, y = batches(train[0][: EXECUTION * BATCH], train[1][: EXECUTION * BATCH], np.random.default_rng(0))
     choices = settings(partial(Monai, 0, number), BATCH, x, y, not options.no_compile)
     sides = [ours, *(Monai(0, number, **choice) for choice in choices)]
     times = step_times(sides, options.rounds, BATCH, x, y)
