@@ -1,6 +1,6 @@
 """Does memory stay flat when data do not fit into it? 5,000 and 50,000 generated slices.
 
-    python benchmarks/streaming.py [FOLDER]
+    python benchmarks/streaming.py --folder FOLDER
 
 Slices are drawn into FOLDER, where a later run finds them (default: a temporary one; 1.3 GB), then read once
 in shuffled batches, then chapter 2's first network is trained on them for an epoch; each in a process of its
@@ -15,6 +15,10 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+from _measuring import Report, arguments
+
+from medtutor.course.bench import Row
 
 SLICES = 20  # of a patient
 COUNTS = (5_000, 50_000)
@@ -60,40 +64,40 @@ def files(folder):
     return list(Path(folder).rglob("*.npy"))
 
 
-def main(folder):
-    """Print times and peaks; exit status 1 where memory grows by more than a file."""
-    if not Path("/proc/self/status").exists():
-        print("Peak memory is read from /proc, which only Linux has: not measured.")
-        return 1
+def compare(report, folder):
+    """A row for each kind of work and number of slices; drawing is judged where nothing had been drawn."""
     from medtutor.data.shards import SHARD
 
-    peaks, drew = {}, True
-    for count in COUNTS:
-        for what in WORK:
-            found = measure(what, count, folder)
-            peaks[what, count] = found["peak"]
-            drew &= what != "draw" or found["drawn"] > 0
-            spent = found["loaded"] if what == "draw" else found["seconds"] - found["loaded"]
-            new = f"   {found['drawn']} files new" if what == "draw" else ""
-            print(
-                f"{what:<6} {count:>6,} slices {spent:7.1f} s   peak {found['peak']:5.0f} MB{new}", flush=True
-            )
-    size = sum(path.stat().st_size for path in files(folder))
-    print(f"on the disk {size / 1e6:,.0f} MB in files of {SHARD / 1e6:.0f} MB")
     few, many = COUNTS
-    grown = {what: peaks[what, many] - peaks[what, few] for what in WORK}
-    bound = ("draw", "read") if drew else ("read",)  # where files were found, nothing was drawn
-    flat = all(grown[what] < SHARD / 1e6 for what in bound)
-    told = ", ".join(f"{what} {grown[what]:+.0f} MB" for what in (*bound, "train"))
-    print(f"ten times as many slices: {told}; {' and '.join(bound)} within a file: {'yes' if flat else 'NO'}")
-    return not flat
+    for what in WORK:
+        found = {count: measure(what, count, folder) for count in COUNTS}
+        bound = found[few]["peak"] + SHARD / 1e6
+        judged = what == "read" or what == "draw" and all(each["drawn"] for each in found.values())
+        for count, each in found.items():
+            most = round(bound) if judged and count == many else None
+            size, peak = f"{count:,} slices", (round(each["peak"]),)
+            report.add(Row(f"streaming, peak memory, {what}", size, "MB", peak, at_most=most))
+
+
+def main():
+    parser = arguments(__doc__)
+    parser.add_argument("--folder", help="where slices are drawn, and found by a later run")
+    options = parser.parse_args()
+    folder = vars(options).pop("folder")  # a path of this machine is not to be kept
+    report = Report(options, slices_of_a_patient=SLICES)
+    if not Path("/proc/self/status").exists():
+        why = "peak memory is read from /proc, which only Linux has"
+        report.add(Row("streamed slices, peak memory", f"{COUNTS[-1]:,} slices", "MB", missing=why))
+    elif folder:
+        compare(report, folder)
+    else:
+        with tempfile.TemporaryDirectory() as temporary:
+            compare(report, temporary)
+    return report.done()
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--work"]:
         work(sys.argv[2], int(sys.argv[3]))
-    elif sys.argv[1:]:
-        sys.exit(main(sys.argv[1]))
     else:
-        with tempfile.TemporaryDirectory() as temporary:
-            sys.exit(main(temporary))
+        sys.exit(main())
