@@ -2,8 +2,6 @@
 
 import json
 import os
-import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -17,11 +15,8 @@ import nbformat
 import pytest
 from nbformat.sign import NotebookNotary
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-QUIET = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
+from medtutor.course import browser
+
 KERNEL = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -42,38 +37,25 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="session")
 def chromium():
     """A running Chromium, driven by playwright."""
-    path = os.environ.get("MEDTUTOR_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    path = browser.chromium_path()
     if path is None:
-        pytest.skip(f"no browser: none of {', '.join(NAMES)} is installed and MEDTUTOR_CHROMIUM is not set")
+        names = ", ".join(browser.NAMES)
+        pytest.skip(f"no browser: none of {names} is installed and MEDTUTOR_CHROMIUM is not set")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=QUIET)
-        yield browser
-        browser.close()
+        launched = playwright.chromium.launch(executable_path=path, args=browser.QUIET)
+        yield launched
+        launched.close()
 
 
 @contextmanager
 def tab(chromium, **options):
     """A fresh tab; a request to another computer or an error in our scripts fails the test."""
-    context = chromium.new_context(**{"viewport": {"width": 1280, "height": 900}} | options)
-    asked, errors = [], []
-
-    def guard(route):
-        url = route.request.url
-        if re.match(r"(file|data|blob):|(http|ws)s?://(127\.0\.0\.1|localhost)[:/]", url):
-            return route.continue_()
-        asked.append(url)
-        return route.abort()
-
-    context.route("**/*", guard)
-    opened = context.new_page()
-    opened.on("pageerror", lambda error: errors.append(error))
-    yield opened
-    context.close()
-    assert asked == [], "the page asked another computer"
-    of_lab = re.compile(r"/static/lab/|/lab/extensions/")  # which answers for its own
-    ours = [error.stack for error in errors if not of_lab.search(error.stack)]
+    with browser.watched(chromium, **options) as (opened, seen):
+        yield opened
+    assert seen.foreign == [], "the page asked another computer"
+    ours = [error.stack for error in seen.errors if not browser.OF_LAB.search(error.stack)]
     assert ours == [], "a script on the page failed"
 
 

@@ -4,6 +4,8 @@ from contextlib import contextmanager
 
 import nbformat
 
+from medtutor.course.browser import run_all
+
 TRAINING = """
 import os, time
 os.environ["MEDTUTOR_PROGRESS"] = "1"
@@ -82,10 +84,7 @@ def run(page, lab, name, *sources):
     kernel = lab.ask("/api/sessions", session)["kernel"]["id"]
     try:
         page.goto(address)
-        page.locator(".jp-NotebookPanel-toolbar").get_by_text("Python 3 (ipykernel)").wait_for()
-        page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()
-        page.get_by_role("menuitem", name="Run", exact=True).click()
-        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        run_all(page)
         yield page.locator(".jp-OutputArea")
     finally:
         lab.stop(kernel)
