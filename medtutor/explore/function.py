@@ -20,6 +20,13 @@ from medtutor.plot import Picture
 
 HEIGHT = "23rem"
 
+# JupyterLab reads plain keys as commands, on our lists too: an arrow leaves the cell, d d deletes it.
+KEEP_KEYS = (
+    "const output = this.closest('.jp-OutputArea-output'); "
+    "if (output) output.onkeydown = (event) => event.ctrlKey || event.metaKey || event.key === 'Escape' "
+    "|| (event.shiftKey && event.key === 'Enter') || event.stopPropagation()"
+)
+
 
 @dataclass
 class Answer:
@@ -218,5 +225,6 @@ def _page(picture):
     sentence = f'<p role="status" style="margin:0;min-height:2.8em">{html.escape(picture.caption)}</p>'
     return (
         f'<div style="{box}">{sentence}'
-        f'<img alt="{html.escape(picture.alt)}" style="{size}" src="data:image/png;base64,{source}"></div>'
+        f'<img alt="{html.escape(picture.alt)}" style="{size}" onload="{KEEP_KEYS}" '
+        f'src="data:image/png;base64,{source}"></div>'
     )

@@ -9,7 +9,7 @@ import warnings
 import numpy as np
 from matplotlib.image import imsave
 
-from medtutor.explore.function import _raised
+from medtutor.explore.function import KEEP_KEYS, _raised
 from medtutor.plot import BLUE, heat_colours, show_heat
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -256,7 +256,7 @@ class PatientsPanel:
         source = base64.b64encode(png).decode()
         return (
             f'<div style="{BOX}"><img alt="{alt}" style="width:{SIDE}px;height:{SIDE}px;object-fit:contain" '
-            f'src="data:image/png;base64,{source}"></div>'
+            f'onload="{KEEP_KEYS}" src="data:image/png;base64,{source}"></div>'
         )
 
     def _sentences(self, row, p, heat, trouble):

@@ -6,6 +6,7 @@ import nbformat
 import numpy as np
 import pytest
 
+from medtutor.course.browser import run_all
 from medtutor.explore import explore_convolution
 from medtutor.explore.images import sample_images
 
@@ -145,11 +146,7 @@ def test_run_cells_give_a_live_explorer_and_a_live_panel(page, lab):
     kernel = lab.ask("/api/sessions", session)["kernel"]["id"]
     try:
         page.goto(address)
-        connected = page.locator(".jp-NotebookPanel-toolbar").get_by_text("Python 3 (ipykernel)")
-        connected.wait_for()  # run earlier, Lab would ask which kernel to use
-        page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()
-        page.get_by_role("menuitem", name="Run", exact=True).click()
-        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        run_all(page)
         page.wait_for_selector(".mdx", timeout=120_000)
         panels = page.locator(".jp-OutputArea .widget-vbox")
         panels.nth(1).wait_for(timeout=120_000)
@@ -158,6 +155,11 @@ def test_run_cells_give_a_live_explorer_and_a_live_panel(page, lab):
         panel.get_by_label("image").select_option("MR")
         panel.get_by_text("42 × 69 results").wait_for()
         assert "image MR: 42 × 69" in panel.locator("img").get_attribute("alt")
+        panel.get_by_label("image").focus()
+        before = cells_and_active(page)
+        page.keyboard.press("ArrowUp")
+        panel.get_by_text("64 × 64 results").wait_for()
+        assert cells_and_active(page) == before
         assert (
             "AttributeError: 'numpy.ndarray' object has no attribute 'no_such_thing'" in broken.inner_text()
         )
