@@ -1,7 +1,7 @@
 # Two commands: `make lab` opens the course, `make test` tests it. `make help` lists the rest.
 # Works with GNU make 3.81 and any POSIX shell. Options are passed on:  make lab ARGS="--no-browser --port 8890"
 
-.PHONY: help lab test lock readme faults test-portability upgrade-report bench site audit setup clean
+.PHONY: help lab test lock readme faults test-portability upgrade-report rehearsal bench site audit setup clean
 .DEFAULT_GOAL := help
 
 PYTHON ?=
@@ -27,6 +27,7 @@ help:
 	@echo 'make test               unit tests, notebook lint, strict nbval, browser tests'
 	@echo 'make test-portability   strict nbval again: other threads, processors, locales, folders, Pythons (hours)'
 	@echo 'make upgrade-report     run the chapters with the newest packages; which numbers move? (needs the network)'
+	@echo 'make rehearsal          do what a newcomer does, in a fresh clone and a browser (long; needs the network)'
 	@echo 'make faults             plant faults and list which are caught (long)'
 	@echo 'make bench              measure this project beside its peers, installed into build/peers (the first time: 2 GB)'
 	@echo 'make site               write the chapters as pages that open without Python, into build/site'
@@ -50,6 +51,9 @@ test-portability:
 
 upgrade-report:
 	@$(PREPARE) run -m medtutor upgrade $(ARGS)
+
+rehearsal:
+	@$(PREPARE) run -m medtutor rehearse $(ARGS)
 
 faults:
 	@$(PREPARE) run -m medtutor faults $(ARGS)

@@ -16,6 +16,7 @@ SUMMARIES = {
     "spread": "measure how far the stated numbers move between settings",
     "portability": "validate under other arithmetic, locales, folders and versions of Python",
     "upgrade": "run chapters with the newest packages and print which numbers moved",
+    "rehearse": "do what a newcomer does in a fresh clone and a browser, and write a report",
     "faults": "plant faults in a copy and list which the tests and notebooks catch",
     "study": "run long experiments and keep their results; --check finds stale ones",
     "data": "list, fetch and verify the published sets; keep the manifest of shipped files",
