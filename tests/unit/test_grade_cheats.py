@@ -482,7 +482,7 @@ CASES = [
     replies("no letter", "error", "The cell is not Python: source code string cannot contain null bytes"),
     replies("interrupts", "wrong", "Interrupted."),
     replies("kills its parent", "wrong", "refused while grading: it sent a signal", notes=("sent a signal",)),
-    replies("seed 0 by heart", "wrong", "gave 0"),
+    replies("seed 0 by heart", "wrong", "gave 0|breaks this rule"),  # by which input, the lot decides
 ]
 FILES = {
     "empty file": (b"", "the file is empty"),
