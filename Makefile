@@ -33,7 +33,7 @@ help:
 	@echo 'make site               write the chapters as pages that open without Python, into build/site'
 	@echo 'make audit              are vulnerabilities known of the locked packages? (needs the network)'
 	@echo 'make lock               renew requirements.lock and environment.yml (needs the network)'
-	@echo 'make readme             write the tables of chapters and benchmarks into README.md'
+	@echo 'make readme             write the tables of README.md'
 	@echo 'make clean              remove .venv and caches'
 	@echo 'PYTHON=… names a Python 3.11 to 3.13; ARGS="…" passes options on.'
 

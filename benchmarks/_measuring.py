@@ -2,7 +2,6 @@
 
 import argparse
 import importlib
-import importlib.metadata
 import os
 import platform
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from medtutor.course.bench import Measured, Row, store
+from medtutor.course.study import versions
 
 PACKAGES = (
     "ipywidgets jupyterlab keras matplotlib monai numpy pandas playwright pytorch-crf scikit-image "
@@ -198,13 +198,5 @@ class Report:
         return int(any(row.kept is False for row in self.rows))
 
     def measured(self):
-        versions = {"python": platform.python_version()}
-        for name in PACKAGES:
-            try:
-                versions[name] = importlib.metadata.version(name)
-            except importlib.metadata.PackageNotFoundError:
-                continue
-        before_and_after = (*self.before, *load())
-        return Measured(
-            machine(), versions, before_and_after, self.settings, tuple(self.rows), tuple(self.slopes)
-        )
+        measured = tuple(self.rows), tuple(self.slopes)
+        return Measured(machine(), versions(PACKAGES), (*self.before, *load()), self.settings, *measured)

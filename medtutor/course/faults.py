@@ -511,7 +511,7 @@ def run_faults(
     Returns 0 if each fault is caught by what should notice it, else 1; a notebook that misses what only tests
     are said to notice is no failure.
     """
-    from medtutor.course import shares
+    from medtutor.course import readme, shares
 
     if jobs < 1:
         raise FaultError(f"jobs is {jobs}; use 1, or 2 for two faults at a time")
@@ -547,6 +547,6 @@ def run_faults(
         rows = [{"chapter": f.chapter, **asdict(o)} for f, o in zip(faults, outcomes, strict=True)]
         Path(json_file).write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     if write:
-        shares.main(root)
+        readme.main(root=root)
     missed = [fault for fault, outcome in zip(faults, outcomes, strict=True) if not outcome.caught]
     return int(any((f.chapter, f.name, kind_of(each)) in expected for f in missed for each in f.noticed_by))

@@ -1,15 +1,15 @@
-"""Write the tables of README.md: its chapters, and what the benchmarks measured.
+"""Write the tables of README.md: its chapters, what the benchmarks measured, and what catches which faults.
 
 python -m medtutor.course.readme     the same as `make readme`
 
 The chapters come from notebooks/chapters.toml and notebooks/measured.json, the figures from
-benchmarks/results.json.
+benchmarks/results.json, the shares of faults from tests/faults.
 """
 
 import re
 import sys
 
-from medtutor.course import bench
+from medtutor.course import bench, shares
 from medtutor.guide import ROOT, chapters
 
 
@@ -19,7 +19,7 @@ def place(name):
     return re.compile(rf"(?<={begins}\n).*?(?=\n<!-- end of {name} -->)", re.DOTALL)
 
 
-TABLE, BENCHMARKS = place("chapters"), place("benchmarks")
+TABLE, BENCHMARKS, FAULTS = place("chapters"), place("benchmarks"), place("faults")
 
 
 def main(words=(), root=ROOT):
@@ -29,8 +29,12 @@ def main(words=(), root=ROOT):
         return 0
     readme = root / "README.md"
     text = readme.read_text(encoding="utf-8")
-    measured = bench.tables(bench.load(root / "benchmarks" / "results.json"))
-    for pattern, written in ((TABLE, table(chapters(root / "notebooks"))), (BENCHMARKS, measured)):
+    tables = {
+        TABLE: table(chapters(root / "notebooks")),
+        BENCHMARKS: bench.tables(bench.load(root / "benchmarks" / "results.json")),
+        FAULTS: shares.table(root),
+    }
+    for pattern, written in tables.items():
         text, count = pattern.subn(lambda found, written=written: written, text)
         if count != 1:
             print("README.md has no lines that mark where its tables begin and end.", file=sys.stderr)

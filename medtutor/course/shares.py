@@ -6,21 +6,16 @@ The file has a line for each fault that was tried with `medtutor faults --write`
 
 The first red test or cell stands there, "" where all stayed green; what is not named was not tried.
 
-python -m medtutor.course.shares     write the table into README.md, as `medtutor faults --write` does
+README.md has the table, by `make readme` and by `medtutor faults --write`.
 """
 
 import json
-import re
-import sys
 from pathlib import Path
 
 from medtutor.course import faults as planted
-from medtutor.guide import ROOT, chapters
+from medtutor.guide import chapters
 
 FILE = "tests/faults/caught.json"
-TABLE = re.compile(
-    r"(?<=<!-- faults: written by `medtutor faults --write` -->\n).*?(?=\n<!-- end of faults -->)", re.DOTALL
-)
 PLACES = {
     "package": "in the package alone",
     "both": "in package and chapter alike",
@@ -84,17 +79,6 @@ def _json(value):
     return json.dumps(value, ensure_ascii=False)
 
 
-def main(root=ROOT):
-    """Replace the table of shares in README.md, where it has a place for it; gives the exit status."""
-    path = Path(root) / "README.md"
-    text, count = TABLE.subn(lambda found: table(root), path.read_text(encoding="utf-8"))
-    if count != 1:
-        print("README.md has no lines that mark where the table of faults begins and ends.", file=sys.stderr)
-        return 1
-    path.write_text(text, encoding="utf-8", newline="\n")
-    return 0
-
-
 def table(root):
     """The shares as a markdown table: a row for each chapter, for all, and for each place of a fault."""
     faults, records = planted.find_faults(root), read(root)
@@ -137,7 +121,3 @@ def place_of(fault):
     """Where a fault is planted: "package", "chapter" for its source alone, or "both"."""
     sources = [edit.file.startswith("notebooks/source/") for edit in fault.edits]
     return "chapter" if all(sources) else "both" if any(sources) else "package"
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -286,10 +286,10 @@ def plain(value, where):
     raise BuildError(f"{where} is a {type(value).__name__}; a study keeps numbers, texts, lists and dicts")
 
 
-def versions():
-    """{package: version} of what numbers depend on."""
+def versions(packages=PACKAGES):
+    """{package: version} of those that are installed, and of Python. Default: what numbers depend on."""
     found = {"python": platform.python_version()}
-    for name in PACKAGES:
+    for name in packages:
         try:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:

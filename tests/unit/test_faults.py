@@ -7,7 +7,7 @@ import sys
 import pytest
 from nbformat.v4 import new_output
 
-from medtutor.course import build, cli, faults, shares
+from medtutor.course import build, cli, faults, readme, shares
 from medtutor.course.faults import Edit, Fault, FaultError, Outcome, Runner
 
 TINY = {
@@ -58,7 +58,8 @@ noticed_by = ["tests/test_fast.py", "notebooks/01_tiny.ipynb"]
 
 def checkout_of(folder, table=TABLE):
     """A git checkout of a few lines in `folder`, with a table of faults and a stored notebook."""
-    for name, text in {**TINY, "tests/faults/01_tiny.toml": table}.items():
+    more = {"tests/faults/01_tiny.toml": table, "notebooks/chapters.toml": "chapter = []\n"}
+    for name, text in {**TINY, **more}.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
     chapter = build.chapters(root=folder)[0]
@@ -348,7 +349,10 @@ def test_places_tell_package_from_chapter():
     assert found == ["chapter", "package", "both"]
 
 
-README = "# A\n<!-- faults: written by `medtutor faults --write` -->\nold\n<!-- end of faults -->\nrest\n"
+README = "# A\n" + "".join(
+    f"<!-- {name}: written by `make readme` -->\nold\n<!-- end of {name} -->\nrest\n"
+    for name in ("chapters", "benchmarks", "faults")
+)
 
 
 def told(monkeypatch, answers, stop_after=99):
@@ -373,7 +377,6 @@ def told(monkeypatch, answers, stop_after=99):
 def test_tests_and_notebook_are_tried_apart_and_their_answers_kept(tmp_path, monkeypatch):
     root = checkout_of(tmp_path)
     (root / "README.md").write_text(README, encoding="utf-8")
-    (root / "notebooks" / "chapters.toml").write_text("chapter = []\n", encoding="utf-8")
     (root / shares.FILE).write_text('{"01_tiny": {"gone": {"tests": ""}}}', encoding="utf-8")
     words = ["faults", "--by", "both", "--write", "--only"]
     told(monkeypatch, {"tests/test_fast.py": "tests/test_fast.py::test_triple"})
@@ -425,6 +428,6 @@ def test_kept_answers_belong_to_faults_and_name_what_is_there():
 
 
 def test_the_readme_holds_the_shares_of_this_moment():
-    """After a change to the tables: `python -m medtutor.course.shares`."""
-    (stored,) = shares.TABLE.findall((build.ROOT / "README.md").read_text(encoding="utf-8"))
+    """After a change to the tables: `make readme`."""
+    (stored,) = readme.FAULTS.findall((build.ROOT / "README.md").read_text(encoding="utf-8"))
     assert stored == shares.table(build.ROOT)

@@ -4,7 +4,7 @@ import pytest
 
 import medtutor
 from medtutor import guide
-from medtutor.course import bench, readme
+from medtutor.course import bench, readme, shares
 
 ROOT = Path(medtutor.__file__).parents[1]
 ONE = guide.Chapter(1, "One", "Why?", (), "a scan", 38.2, 2, "01_one.ipynb", 57.4)
@@ -34,21 +34,25 @@ def test_writing_the_tables_leaves_the_rest_alone(tmp_path, monkeypatch):
     text = (
         "# A\n<!-- chapters: written by `make readme` -->\nold\n<!-- end of chapters -->\nrest \\1\n"
         "<!-- benchmarks: written by `make readme` -->\nolder\n<!-- end of benchmarks -->\nmore\n"
+        "<!-- faults: written by `make readme` -->\noldest\n<!-- end of faults -->\nlast\n"
     )
     (tmp_path / "README.md").write_text(text, encoding="utf-8")
     monkeypatch.setattr(readme, "chapters", lambda folder: [ONE, TWO])
+    monkeypatch.setattr(shares, "table", lambda root: "| 7 of 8 |")
     assert readme.main([], tmp_path) == 0
-    wanted = text.replace("older", "Nothing was measured.").replace("old", readme.table([ONE, TWO]))
+    wanted = text.replace("oldest", "| 7 of 8 |").replace("older", "Nothing was measured.")
+    wanted = wanted.replace("old", readme.table([ONE, TWO]))
     assert (tmp_path / "README.md").read_text(encoding="utf-8") == wanted
 
 
 @pytest.mark.parametrize(
     "place", ["", "<!-- chapters: written by `make readme` -->\nold\n<!-- end of chapters -->"]
 )
-def test_a_readme_without_a_place_for_both_tables_is_left_alone(tmp_path, monkeypatch, capsys, place):
+def test_a_readme_without_a_place_for_all_tables_is_left_alone(tmp_path, monkeypatch, capsys, place):
     text = f"# A\n{place}\n"
     (tmp_path / "README.md").write_text(text, encoding="utf-8")
     monkeypatch.setattr(readme, "chapters", lambda folder: [ONE])
+    monkeypatch.setattr(shares, "table", lambda root: "")
     assert readme.main([], tmp_path) == 1
     assert (tmp_path / "README.md").read_text(encoding="utf-8") == text
     assert "no lines that mark" in capsys.readouterr().err
