@@ -388,7 +388,8 @@ class _Chain:
     The start is then the transition K -> j and the end is j -> K, so that ragged rows of any length, start
     and end need no cases of their own. All scores have their largest taken off: each factor is at most 1.
 
-    log_x (T, B, K + 1), T a multiple of UNROLL;  log_E (K + 1, K + 1);  at_padding (B, K + 1), True at tag K
+    log_x (T, B, K + 1), T the next multiple of UNROLL above the steps, so that each row ends in padding
+    log_E (K + 1, K + 1);  at_padding (B, K + 1), True at tag K
     """
 
     def __init__(self, emit, trans, mask, start, end):
@@ -401,7 +402,7 @@ class _Chain:
         self.at_start, self.at_end = ops.max(start), ops.max(end)
         log_x = ops.where(mask[..., None], emit - self.at_step[..., None], NEVER)
         log_x = ops.concatenate([log_x, ops.where(mask, NEVER, 0.0)[..., None]], axis=-1)
-        more = ops.zeros((B, -self.T % UNROLL, 1)) + ops.where(padding, 0.0, NEVER)
+        more = ops.zeros((B, UNROLL - self.T % UNROLL, 1)) + ops.where(padding, 0.0, NEVER)
         self.log_x = ops.transpose(ops.concatenate([log_x, more], axis=1), (1, 0, 2))
         self.log_E = _square(trans - self.at_pair, start - self.at_start, end - self.at_end)
         self.at_padding = ops.broadcast_to(padding, (B, K + 1))

@@ -223,6 +223,17 @@ def test_fast_recursion_is_the_plain_one(steps):
     np.testing.assert_allclose(value(fast), value(plain), rtol=2e-6, atol=1e-5)
 
 
+@pytest.mark.parametrize("steps", (7, 8, 9, 16))
+def test_gradient_of_the_fast_recursion_is_that_of_the_plain_one(steps):
+    given, mask = scores(15, B=3, T=steps), ragged(16, 3, steps)
+    fast, plain = (
+        slopes(lambda f=f, **s: f(mask=mask, **s), given)[1]
+        for f in (crf.log_partition, crf.forward_algorithm)
+    )
+    for name in given:
+        np.testing.assert_allclose(fast[name], plain[name], atol=1e-5, err_msg=name)
+
+
 @pytest.mark.parametrize("xla", (False, True), ids=("plain graph", "XLA"))
 def test_graph_and_xla_say_what_eager_says(xla):
     given, mask = scores(12, 3.0, B=6, T=21, K=5), ragged(13, 6, 21)
