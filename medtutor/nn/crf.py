@@ -44,9 +44,19 @@ UNROLL = 8  # steps in one turn of a loop
 RESCALE = 4  # steps between two divisions by the sum of a message
 
 
+def _as_written(f):
+    """f, left alone by the AutoGraph of TensorFlow, which would take seconds to convert it for nothing."""
+    if keras.backend.backend() != "tensorflow":
+        return f
+    from tensorflow import autograph
+
+    return autograph.experimental.do_not_convert(f)
+
+
 # What a chapter shows
 
 
+@_as_written
 def forward_algorithm(emit, trans, mask=None, start=None, end=None):
     """log Z by the plain forward recursion in log space: slow, and right. `log_partition` is the fast one.
 
@@ -65,6 +75,7 @@ def forward_algorithm(emit, trans, mask=None, start=None, end=None):
     return ops.logsumexp(alpha + end, axis=1)
 
 
+@_as_written
 def path_score(emit, tags, trans, mask=None, start=None, end=None):
     """s(y): the score of the paths `tags`, integers (B, T); tags under padding do not matter.  ->  (B,)"""
     emit, trans, mask, start, end, tags = _checked(emit, trans, mask, start, end, tags)
@@ -78,6 +89,7 @@ def path_score(emit, tags, trans, mask=None, start=None, end=None):
 # Sums over all paths
 
 
+@_as_written
 def log_partition(emit, trans, mask=None, start=None, end=None):
     """log Z: log of the summed exp-scores of all K**T paths.  ->  (B,)
 
@@ -92,6 +104,7 @@ def log_partition(emit, trans, mask=None, start=None, end=None):
     )
 
 
+@_as_written
 def log_likelihood(emit, tags, trans, mask=None, start=None, end=None):
     """log p(y | x) = s(y) - log Z of the paths `tags`, integers (B, T).  ->  (B,), at most 0
 
@@ -115,6 +128,7 @@ def log_likelihood(emit, tags, trans, mask=None, start=None, end=None):
     return _with_gradient(value, emit, _square(trans, start, end), observed - at_tag, surplus)
 
 
+@_as_written
 def marginals(emit, trans, mask=None, start=None, end=None, pairwise=False):
     """The probability of each tag at each step, P(y_t = k), and of each pair, P(y_t = i, y_{t+1} = j).
 
@@ -137,6 +151,7 @@ def marginals(emit, trans, mask=None, start=None, end=None, pairwise=False):
 # Paths
 
 
+@_as_written
 def best_path(emit, trans, mask=None, start=None, end=None):
     """The path of the highest score, by the Viterbi algorithm.  ->  int32 (B, T), -1 under padding
 
@@ -162,6 +177,7 @@ def best_path(emit, trans, mask=None, start=None, end=None):
     return chain.back_to_rows(ops.where(tags == chain.K, -1, tags))
 
 
+@_as_written
 def best_paths(emit, trans, k, mask=None, start=None, end=None):
     """The k paths of the highest scores, best first.  ->  int32 (B, k, T) and their scores (B, k)
 
@@ -192,6 +208,7 @@ def best_paths(emit, trans, k, mask=None, start=None, end=None):
     return ops.transpose(tags, (1, 2, 0))[:, :, : chain.T], score
 
 
+@_as_written
 def sample_paths(emit, trans, n, mask=None, start=None, end=None, seed=None):
     """n paths of each sequence, drawn with their probabilities.  ->  int32 (n, B, T), -1 under padding
 
