@@ -68,6 +68,7 @@ def forward_algorithm(emit, trans, mask=None, start=None, end=None):
     Source: Sutton and McCallum 2012, equations 4.7 and 4.8.
     """
     emit, trans, mask, start, end = _checked(emit, trans, mask, start, end)
+    emit = ops.where(mask[..., None], emit, 0.0)
     alpha = start + emit[:, 0]  # (B, K)
     for t in range(1, emit.shape[1]):
         paths = alpha[:, :, None] + trans + emit[:, t, None, :]  # (B, K from, K to)
@@ -80,10 +81,10 @@ def path_score(emit, tags, trans, mask=None, start=None, end=None):
     """s(y): the score of the paths `tags`, integers (B, T); tags under padding do not matter.  ->  (B,)"""
     emit, trans, mask, start, end, tags = _checked(emit, trans, mask, start, end, tags)
     K = emit.shape[2]
-    before, now = _steps(tags, mask, K)
-    at_tag = ops.sum(_observed(now, K) * emit, axis=(1, 2))
-    score = at_tag + ops.sum(_followed(_square(trans, start, end), before, now), axis=1)
-    return ops.where(_sound(tags, mask, K), score, np.nan)
+    at_tag = ops.where(mask, _at(emit, ops.where(mask, ops.clip(tags, 0, K - 1), 0)), 0.0)
+    before, now = _path(tags, mask, K, 1)
+    score = ops.sum(at_tag, axis=1) + ops.sum(_followed(_square(trans, start, end), before, now), axis=0)
+    return ops.where(_sound(emit, tags, mask), score, np.nan)
 
 
 # Sums over all paths
@@ -98,10 +99,9 @@ def log_partition(emit, trans, mask=None, start=None, end=None):
     """
     emit, trans, mask, start, end = _checked(emit, trans, mask, start, end)
     chain = _Chain(emit, trans, mask, start, end)
-    at_tag, expected, log_c = _expectations(chain)
-    return _with_gradient(
-        ops.sum(log_c, axis=0) + chain.taken_off(), emit, _square(trans, start, end), at_tag, expected
-    )
+    gamma, expected, log_c = _expectations(chain)
+    value = ops.sum(log_c, axis=0) + chain.taken_off()
+    return _with_gradient(value, chain, (emit, trans, start, end), gamma, expected)
 
 
 @_as_written
@@ -113,19 +113,18 @@ def log_likelihood(emit, tags, trans, mask=None, start=None, end=None):
     """
     emit, trans, mask, start, end, tags = _checked(emit, trans, mask, start, end, tags)
     chain = _Chain(emit, trans, mask, start, end)
-    at_tag, expected, log_c = _expectations(chain)
-    before, now = _steps(tags, mask, chain.K)
-    observed = _observed(now, chain.K)
-    at_steps = ops.sum(observed * ops.stop_gradient(emit), axis=-1) - chain.at_step
-    at_pairs, log_c = _followed(chain.log_E, before, now), ops.transpose(log_c)
-    value = ops.sum(at_steps + at_pairs[:, :-1] - log_c[:, : chain.T], axis=1)  # step by step: no digits lost
-    value = value + at_pairs[:, -1] - ops.sum(log_c[:, chain.T :], axis=1)
-    value = ops.where(_sound(tags, mask, chain.K), value, np.nan)
+    gamma, expected, log_c = _expectations(chain)
+    before, now = _path(tags, mask, chain.K, chain.more)
+    observed = ops.one_hot(now, chain.K + 1, dtype="float32")  # (T, B, K + 1)
+    score = _at(chain.log_x, now) + _followed(chain.log_E, before, now)  # (T, B)
+    score = ops.sum(ops.reshape(score, (-1, RESCALE, ops.shape(emit)[0])), axis=1)
+    value = ops.sum(score - log_c, axis=0)  # few steps by few steps: no digits lost
+    value = ops.where(_sound(emit, tags, mask), value, np.nan)
 
     def surplus(weights):
-        return _counts(before, now, weights, chain.K + 1) - expected(weights)
+        return _product(observed[:-1], observed[1:] * weights[:, None]) - expected(weights)
 
-    return _with_gradient(value, emit, _square(trans, start, end), observed - at_tag, surplus)
+    return _with_gradient(value, chain, (emit, trans, start, end), observed[:-1] - gamma, surplus)
 
 
 @_as_written
@@ -137,7 +136,7 @@ def marginals(emit, trans, mask=None, start=None, end=None, pairwise=False):
     """
     emit, trans, mask, start, end = _checked(emit, trans, mask, start, end)
     chain = _Chain(emit, trans, mask, start, end)
-    unary = _expectations(chain)[0]
+    unary = chain.back_to_rows(_expectations(chain)[0])[..., : chain.K]
     if not pairwise:
         return unary
     K = emit.shape[2]
@@ -413,21 +412,22 @@ class _Chain:
         emit, trans, start, end = (ops.stop_gradient(v) for v in (emit, trans, start, end))
         B, self.T = ops.shape(mask)
         self.K, self.mask = emit.shape[2], mask
-        K = self.K
-        padding = ops.arange(K + 1) == K
+        self.more = UNROLL - self.T % UNROLL
         self.at_step, self.at_pair = ops.max(emit, axis=-1), ops.max(trans)
         self.at_start, self.at_end = ops.max(start), ops.max(end)
-        log_x = ops.where(mask[..., None], emit - self.at_step[..., None], NEVER)
-        log_x = ops.concatenate([log_x, ops.where(mask, NEVER, 0.0)[..., None]], axis=-1)
-        more = ops.zeros((B, UNROLL - self.T % UNROLL, 1)) + ops.where(padding, 0.0, NEVER)
-        self.log_x = ops.transpose(ops.concatenate([log_x, more], axis=1), (1, 0, 2))
+        padding = ops.arange(self.K + 1) == self.K
+        log_x = ops.pad(emit - self.at_step[..., None], ((0, 0), (0, self.more), (0, 1)))
+        real = ops.concatenate([ops.transpose(mask), ops.zeros((self.more, B), dtype="bool")], axis=0)
+        fits = real[..., None] != padding  # padding at padding, tags at real steps
+        self.log_x = ops.where(fits, ops.transpose(log_x, (1, 0, 2)), NEVER)
         self.log_E = _square(trans - self.at_pair, start - self.at_start, end - self.at_end)
-        self.at_padding = ops.broadcast_to(padding, (B, K + 1))
+        self.at_padding = ops.broadcast_to(padding, (B, self.K + 1))
 
     def taken_off(self):
         """What a path's score has lost by taking off the largest scores.  ->  (B,)"""
         lengths = ops.sum(ops.cast(self.mask, "float32"), axis=1)
-        return ops.sum(self.at_step, axis=1) + self.at_pair * (lengths - 1) + self.at_start + self.at_end
+        at_steps = ops.sum(ops.where(self.mask, self.at_step, 0.0), axis=1)
+        return at_steps + self.at_pair * (lengths - 1) + self.at_start + self.at_end
 
     def back_to_rows(self, v):
         """(T, B, ...) with the steps that were added  ->  (B, T, ...) without."""
@@ -436,32 +436,28 @@ class _Chain:
 
 def _square(trans, start, end):
     """(K + 1, K + 1): transitions with start as the last row and end as the last column."""
-    right = ops.concatenate([end, ops.zeros((1,))])[:, None]
-    return ops.concatenate([ops.concatenate([trans, start[None]], axis=0), right], axis=1)
+    K = trans.shape[0]
+    last_row = ops.pad(start[None], ((K, 0), (0, 1)))
+    last_column = ops.pad(end[:, None], ((0, 1), (K, 0)))
+    return ops.pad(trans, ((0, 1), (0, 1))) + last_row + last_column
 
 
-def _steps(tags, mask, K):
-    """The tags before and at each of T + 1 steps, padding being tag K.  ->  two int32 (B, T + 1)"""
-    tags = ops.where(mask, ops.clip(tags, 0, K - 1), K)
-    outside = ops.full_like(tags[:, :1], K)
-    return ops.concatenate([outside, tags], axis=1), ops.concatenate([tags, outside], axis=1)
+def _path(tags, mask, K, more):
+    """The tags before and at each step and `more` steps, padding being tag K.  ->  two int32 (T, B)"""
+    now = ops.transpose(ops.where(mask, ops.clip(tags, 0, K - 1), K))
+    now = ops.pad(now, ((0, more), (0, 0)), constant_values=K)
+    return ops.concatenate([ops.full_like(now[:1], K), now[:-1]], axis=0), now
 
 
-def _observed(now, K):
-    """1 at the tag of each step, nowhere under padding.  ->  (B, T, K)"""
-    return ops.one_hot(now[:, :-1], K + 1, dtype="float32")[..., :K]
+def _at(v, tags):
+    """The scores v (..., n) of the tags (...), which are below n."""
+    first = ops.reshape(ops.arange(ops.size(tags)) * v.shape[-1], ops.shape(tags))
+    return ops.take(ops.reshape(v, (-1,)), first + tags)
 
 
 def _followed(square, before, now):
-    """The scores of all transitions along a path.  ->  (B, T + 1)"""
-    n = square.shape[0]
-    return ops.take(ops.reshape(square, (-1,)), before * n + now)
-
-
-def _counts(before, now, weights, n):
-    """How often tag j follows tag i, each row counted with its weight.  ->  (n, n)"""
-    before, now = ops.one_hot(before, n, dtype="float32"), ops.one_hot(now, n, dtype="float32")
-    return _product(before, now * weights[:, None, None])
+    """The scores of all transitions along a path, in the shape of `before` and `now`."""
+    return ops.take(ops.reshape(square, (-1,)), before * square.shape[0] + now)
 
 
 def _product(v, w):
@@ -470,18 +466,30 @@ def _product(v, w):
     return ops.matmul(ops.transpose(v), w)
 
 
-def _with_gradient(value, emit, square, at_tag, at_pair):
-    """value (B,), with its slopes: at_tag (B, T, K) in emit; at_pair(weights (B,)), summed, in square."""
+def _with_gradient(value, chain, scores, at_tag, at_pair):
+    """value (B,) with its slopes in `scores`: emit, trans, start and end.
+
+    at_tag (T, B, K + 1), the slopes at each tag, which at the first step are those in start; at_pair, a
+    function of weights (B,) that answers the weighted and summed slopes in trans and end, (K + 1, K + 1).
+    """
+    K = chain.K
 
     @ops.custom_gradient
-    def told(emit, square):
+    def told(emit, trans, start, end):
         def slopes(*args, upstream=None):  # PyTorch names what comes from above, the others give just that
             weights = args[0] if upstream is None else upstream
-            return weights[:, None, None] * at_tag, at_pair(weights)
+            pairs = at_pair(weights)
+            first = ops.sum(at_tag[0] * weights[:, None], axis=0)
+            return (
+                weights[:, None, None] * chain.back_to_rows(at_tag)[..., :K],
+                pairs[:K, :K],
+                first[:K],
+                pairs[:K, K],
+            )
 
         return value + 0.0, slopes
 
-    return told(emit, square)
+    return told(*scores)
 
 
 def _states(step, first, xs, unroll=UNROLL):
@@ -494,8 +502,8 @@ def _states(step, first, xs, unroll=UNROLL):
 
     def turn(carry, x):
         state, states = map_(lambda v: v[-1], carry), []
-        for i in range(unroll):
-            state = step(state, x[i], i)
+        for i, now in enumerate(ops.unstack(x, unroll)):
+            state = step(state, now, i)
             states.append(state)
         stacked = map_(lambda *v: ops.stack(v), *states)
         return stacked, stacked
@@ -509,25 +517,35 @@ def _states(step, first, xs, unroll=UNROLL):
 
 
 def _expectations(chain):
-    """Marginals, expected counts of transitions, and log Z less chain.taken_off() as a sum of T + 1 parts.
+    """Marginals, expected counts of transitions, and log Z less chain.taken_off() as a sum of parts.
 
     Rows that float32 cannot be trusted with are computed again in log space; batches without any skip that.
-    ->  (B, T, K);  a function of weights (B,) that answers the summed counts (K + 1, K + 1);  (T + 1, B)
+    ->  (T - 1, B, K + 1), without the last step, which is padding;  a function of weights (B,) that answers
+        the summed counts (K + 1, K + 1) from the first step on;  (T / RESCALE, B)
     """
-    gamma, before, after, log_c, sure = _two_way(chain)
+    a, u, both, per_kappa, log_c, sure = _two_way(chain)
     unsure = ops.logical_not(sure)
-    exact = ops.cond(ops.any(unsure), lambda: _log_expectations(chain), lambda: _no_expectations(chain))
-    gamma = ops.where(unsure[:, None], exact[0], gamma)
-    log_c = ops.where(unsure, exact[2], log_c)
-    after = ops.where(unsure[:, None], 0.0, after)
-    pairs = ops.where(unsure[:, None, None], exact[1], 0.0)
-    E = ops.exp(chain.log_E)
+
+    def repeated():
+        gamma, pairs, parts = _log_expectations(chain)
+        return (
+            ops.where(unsure[:, None], gamma, both * per_kappa),
+            ops.where(unsure[:, None, None], pairs, 0.0),
+            ops.where(unsure, parts, log_c),
+        )
+
+    def kept():
+        B, n = ops.shape(both)[1:]
+        return both * per_kappa, ops.zeros((B, n, n)), log_c + 0.0
+
+    gamma, pairs, log_c = ops.cond(ops.any(unsure), repeated, kept)
+    trusted = ops.where(unsure[:, None], 0.0, per_kappa)
 
     def expected(weights):
-        scaled = _product(before, after * weights[:, None])
-        return E * scaled + ops.sum(pairs * weights[:, None, None], axis=0)
+        scaled = _product(a, u * (trusted * weights[:, None]))
+        return ops.exp(chain.log_E) * scaled + ops.sum(pairs * weights[:, None, None], axis=0)
 
-    return chain.back_to_rows(gamma)[..., : chain.K], expected, log_c
+    return gamma, expected, log_c
 
 
 def _two_way(chain):
@@ -537,16 +555,17 @@ def _two_way(chain):
 
     with a_0 = u_{T+1} = padding; both are divided by their sums every RESCALE steps. Whatever the scales,
 
-        f_t(j) = sum_i a_{t-1}(i) E(i, j)        kappa_t = sum_j f_t(j) u_t(j)
-        P(y_t = j) = f_t(j) u_t(j) / kappa_t
-        P(y_{t-1} = i, y_t = j) = a_{t-1}(i) E(i, j) u_t(j) / kappa_t
+        both_t(i) = a_t(i) sum_j E(i, j) u_{t+1}(j)        kappa_t = sum_i both_t(i)
+        P(y_t = i) = both_t(i) / kappa_t
+        P(y_t = i, y_{t+1} = j) = a_t(i) E(i, j) u_{t+1}(j) / kappa_t
 
     What is too small for float32 is lost. So that no path is lost unnoticed, LEAK is added to each E(i, j):
     it outweighs what is lost, each message is an upper bound of the true one, and the share of Z that went
-    through LEAK at step t, LEAK sum(a_{t-1}) sum(u_t) / kappa_t, bounds the error. A row is trusted where
+    through LEAK at step t, LEAK sum(a_t) sum(u_{t+1}) / kappa_t, bounds the error. A row is trusted where
     these shares sum to less than 1e-6 and no message falls below FLOOR between two divisions.
 
-    ->  gamma (T, B, K + 1), a_{t-1} and u_t / kappa_t (T, B, K + 1), log Z (T + 1, B), trusted (B,) bool
+    ->  a_t, u_{t+1} and both_t (T - 1, B, K + 1), 1 / kappa_t (T - 1, B, 1), log Z as a sum of parts
+        (T / RESCALE, B), trusted (B,) bool
     """
     x, E = ops.exp(chain.log_x), ops.exp(chain.log_E) + LEAK
     M = ops.stack([E, ops.transpose(E)])
@@ -557,20 +576,17 @@ def _two_way(chain):
             s = s / ops.maximum(ops.sum(s, axis=-1, keepdims=True), 1e-30)
         return x * ops.matmul(s, M)  # (2, B, K + 1): a and u
 
-    s = _states(step, ops.stack([padding, padding]), ops.stack([x, ops.flip(x, 0)], axis=1))
-    a, u = s[:, 0], ops.flip(s[:, 1], 0)
-    before = ops.concatenate([padding[None], a[:-1]], axis=0)
-    f = ops.tensordot(before, E, axes=1)
-    both = f * u
-    kappa = ops.sum(both, axis=-1, keepdims=True)
+    t = ops.arange(ops.shape(x)[0])
+    there_and_back = ops.stack([t, ops.flip(t, 0)], axis=1)
+    s = _states(step, ops.stack([padding, padding]), ops.take(x, there_and_back, axis=0))
+    a, u = s[:-1, 0], ops.flip(s[:-1, 1], 0)  # a_t and u_{t+1} at t = 1 .. T - 1
+    both = a * ops.matmul(u, ops.transpose(E))
+    per_kappa = 1 / ops.sum(both, axis=-1, keepdims=True)
     sums = ops.sum(s, axis=-1)  # (T, 2, B)
-    sum_before = ops.sum(before, axis=-1)
-    share = ops.sum(LEAK * sum_before * ops.flip(sums[:, 1], 0) / kappa[..., 0], axis=0)
-    sure = (share < 1e-6) & (ops.min(sums, axis=(0, 1)) > FLOOR)
-    divided = ops.arange(ops.shape(sums)[0])[:, None] % RESCALE == 0
-    log_c = ops.where(divided, ops.log(sum_before), 0.0)
-    log_c = ops.concatenate([log_c, ops.log(ops.matmul(a[-1], E[:, -1]))[None]], axis=0)
-    return both / kappa, before, u / kappa, log_c, sure
+    shares = LEAK * sums[:-1, 0] * ops.flip(sums[:-1, 1], 0) * per_kappa[..., 0]
+    at_start = LEAK * sums[-1, 1] / ops.matmul(s[-1, 1], E[-1])
+    sure = (ops.sum(shares, axis=0) + at_start < 1e-6) & (ops.min(sums, axis=(0, 1)) > FLOOR)
+    return a, u, both, per_kappa, ops.log(sums[RESCALE - 1 :: RESCALE, 0]), sure
 
 
 def _log_messages(chain):
@@ -593,39 +609,36 @@ def _log_messages(chain):
 
 
 def _log_expectations(chain):
-    """What `_two_way` computes, in log space.
+    """What `_expectations` needs of `_two_way`, in log space.
 
-    ->  gamma (T, B, K + 1), pairs (B, K + 1, K + 1), log Z (T + 1, B)
+    ->  gamma (T - 1, B, K + 1), pairs from the first step on (B, K + 1, K + 1), log Z (T / RESCALE, B)
     """
     before, f, after = _log_messages(chain)
     log_x, log_E = ops.cast(chain.log_x, f.dtype), ops.cast(chain.log_E, f.dtype)
-    kappa = ops.logsumexp(f + after, axis=-1, keepdims=True)
-    after = after - kappa
+    T, B, n = ops.shape(f)
 
     def add(t, pairs):
-        return pairs + ops.exp(before[t][:, :, None] + log_E + after[t][:, None, :])
+        here = before[t][:, :, None] + log_E + after[t][:, None, :]
+        return pairs + ops.softmax(ops.reshape(here, (B, n * n)), axis=-1)
 
-    pairs = ops.fori_loop(0, ops.shape(f)[0], add, ops.zeros_like(log_E) + ops.zeros_like(f[0])[:, None])
-    log_c = ops.max(log_x + f, axis=-1)
-    last = ops.logsumexp(log_x[-1] + f[-1] - log_c[-1, :, None] + log_E[:, -1], axis=-1)
-    log_c = ops.concatenate([log_c, last[None]], axis=0)
-    return tuple(ops.cast(v, "float32") for v in (ops.exp(f + after), pairs, log_c))
-
-
-def _no_expectations(chain):
-    """Zeros in the shapes of `_log_expectations`."""
-    gamma = ops.zeros_like(chain.log_x)
-    log_c = ops.concatenate([gamma[..., 0], gamma[:1, :, 0]], axis=0)
-    return gamma, gamma[0][:, None] + ops.zeros_like(chain.log_E), log_c
+    pairs = ops.fori_loop(1, T, add, ops.zeros((B, n * n), dtype=f.dtype))
+    log_c = ops.sum(ops.reshape(ops.max(log_x + f, axis=-1), (-1, RESCALE, B)), axis=1)
+    gamma = ops.softmax(f[:-1] + after[:-1], axis=-1)
+    return tuple(ops.cast(v, "float32") for v in (gamma, ops.reshape(pairs, (B, n, n)), log_c))
 
 
 # Checks
 
 
-def _sound(tags, mask, K):
-    """Rows with a real step, no hole in the mask and every tag in 0..K-1.  ->  bool (B,)"""
-    good = ops.all(((tags >= 0) & (tags < K)) | ~mask, axis=1) & mask[:, 0]
-    return good & ~ops.any(mask[:, 1:] & ~mask[:, :-1], axis=1)
+def _sound(emit, tags, mask):
+    """Rows with a real step, no hole in the mask, and there scores that are finite and tags in 0..K-1.
+
+    ->  bool (B,)
+    """
+    steps = ops.sum(ops.cast(mask, "int32"), axis=1, keepdims=True)
+    first = ops.arange(ops.shape(mask)[1]) < steps
+    good = (tags >= 0) & (tags < emit.shape[2]) & ops.isfinite(ops.sum(emit, axis=-1))
+    return ops.all((mask == first) & (good | ~mask), axis=1) & (steps[:, 0] > 0)
 
 
 def _checked(emit, trans, mask, start, end, tags=None):
@@ -644,7 +657,7 @@ def _checked(emit, trans, mask, start, end, tags=None):
         _check_finite(name, v)
     _check_finite("emit", emit, mask)
     emit, trans, start, end = (ops.cast(v, "float32") for v in (emit, trans, start, end))
-    checked = ops.where(mask[..., None], emit, 0.0), trans, mask, start, end
+    checked = emit, trans, mask, start, end
     if tags is None:
         return checked
     tags = ops.convert_to_tensor(tags)

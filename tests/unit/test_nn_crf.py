@@ -411,6 +411,7 @@ REFUSED = {
     "tags of floats": (broken(tags=np.zeros(MASK.shape)), "tags has dtype float"),
     "tags as one-hot": (broken(tags=np.zeros((4, 5, 3), int)), r"tags has shape \(4, 5, 3\); .* \(4, 5\)"),
     "NaN": (broken(emit=changed(scores(30)["emit"], (3, 1, 2), np.nan)), r"emit is nan at \(3, 1, 2\)"),
+    "never": (broken(emit=changed(scores(30)["emit"], (2, 0, 1), -np.inf)), r"emit is -inf at \(2, 0, 1\)"),
     "infinity": (
         broken(trans=changed(scores(30)["trans"], (1, 2), -np.inf)),
         r"trans is -inf at \(1, 2\).*FORB",
@@ -454,7 +455,8 @@ def test_inside_a_graph_the_rows_with_wrong_input_are_nan_and_the_others_are_rig
     likelihood = tf.function(crf.log_likelihood, jit_compile=xla, autograph=False)
     right = value(likelihood(**{name: tf.constant(v) for name, v in given.items()}))
     assert np.isfinite(right).all()
-    for case, row in {"hole": 0, "empty row": 1, "tag too large": 2, "tag below 0": 0, "NaN": 3}.items():
+    rows = {"hole": 0, "empty row": 1, "tag too large": 2, "tag below 0": 0, "NaN": 3, "never": 2}
+    for case, row in rows.items():
         wrong = {name: tf.constant(v) for name, v in REFUSED[case][0].items()}
         if "tags" not in wrong:
             wrong["tags"] = tf.constant(given["tags"])
