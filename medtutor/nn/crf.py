@@ -156,23 +156,36 @@ def best_path(emit, trans, mask=None, start=None, end=None):
 
         delta_t(j) = emit_t(j) + max_i (delta_{t-1}(i) + trans(i, j))
 
-    and back from the last step: y_t = argmax_i (delta_t(i) + trans(i, y_{t+1})). Its score is `path_score`.
+    over the first half of the steps, and alike over the second, read from the end; they meet in the middle,
+    where the best pair of tags is chosen. From there y_t = argmax_i (delta_t(i) + trans(i, y_{t+1})) leads to
+    the start, and its mirror image to the end. The score of the path is `path_score`.
     Source: Rabiner 1989, equations 32 to 35.
     """
     emit, trans, mask, start, end = _checked(emit, trans, mask, start, end)
     chain = _Chain(emit, trans, mask, start, end)
-    out_of = chain.log_E[:, :, None]  # (K + 1 from, K + 1 to, 1)
+    n, E = chain.K + 1, chain.log_E
+    half = ops.shape(chain.log_x)[0] // 2
+    into = ops.concatenate([ops.transpose(E), E], axis=0)  # (2 n to, n from): there, and back
+    out_of = ops.transpose(ops.reshape(into, (2, n, n)), (0, 2, 1))[..., None]  # (2, n from, n to, 1)
 
     def onward(delta, log_x, i):  # rows last, which is what TensorFlow takes a maximum of fastest
-        delta = log_x + ops.max(delta[:, None, :] + out_of, axis=0)  # (K + 1, B)
-        return delta if i % RESCALE else delta - ops.max(delta, axis=0)
+        delta = log_x + ops.max(delta[:, :, None] + out_of, axis=1)  # (2, n, B)
+        return delta if i % RESCALE else delta - ops.max(delta, axis=1, keepdims=True)
 
-    def back(tag, delta, i):
-        return ops.cast(ops.argmax(delta + ops.take(chain.log_E, tag, axis=1), axis=0), "int32")
+    def back(tags, delta, i):
+        return _largest(delta + ops.take(into, tags + [[0], [n]], axis=0))  # (2, B)
 
+    log_x = ops.transpose(chain.log_x, (0, 2, 1))
     first = ops.transpose(ops.where(chain.at_padding, 0.0, NEVER))
-    delta = _states(onward, first, ops.transpose(chain.log_x, (0, 2, 1)))
-    tags = ops.flip(_states(back, ops.full_like(mask[:, 0], chain.K, dtype="int32"), ops.flip(delta, 0)), 0)
+    there_and_back = ops.stack([log_x[:half], ops.flip(log_x[half:], 0)], axis=1)
+    delta = _states(onward, ops.stack([first, first]), there_and_back, UNROLL // 2)
+    pairs = delta[-1, 0][:, None] + E[..., None] + delta[-1, 1]  # (n, n, B)
+    pair = _largest(ops.transpose(ops.reshape(pairs, (n * n, -1))))
+    middle = ops.stack([pair // n, pair % n])
+    delta = ops.transpose(delta, (0, 1, 3, 2))
+    delta = ops.concatenate([ops.flip(delta[:-1], 0), delta[:1]], axis=0)  # the last fills up the loop
+    rest = _states(back, middle, delta, UNROLL // 2)[:-1]
+    tags = ops.concatenate([ops.flip(rest[:, 0], 0), middle, rest[:, 1]], axis=0)
     return chain.back_to_rows(ops.where(tags == chain.K, -1, tags))
 
 
@@ -490,6 +503,11 @@ def _with_gradient(value, chain, scores, at_tag, at_pair):
         return value + 0.0, slopes
 
     return told(*scores)
+
+
+def _largest(v):
+    """The place of the largest entry along the last axis, int32; `ops.argmax` takes five steps for one."""
+    return ops.cast(ops.top_k(v, 1)[1][..., 0], "int32")
 
 
 def _states(step, first, xs, unroll=UNROLL):

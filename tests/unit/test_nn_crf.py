@@ -186,6 +186,17 @@ def test_best_path_is_a_single_path_and_not_where_most_of_the_others_go():
     assert value(crf.best_paths(emit, trans, 1)[0])[0, 0].tolist() == [0, 0]
 
 
+@pytest.mark.parametrize("T, K", [(7, 3), (13, 2)])  # one turn and two of each half of its loop
+def test_best_path_is_the_best_of_all_paths_at_every_length(T, K):
+    lengths = np.arange(1, T + 1)
+    given = scores(0, B=T, T=T, K=K)
+    given["emit"] *= 0.3  # so that the transitions decide
+    best = in_graph(crf.best_path, mask=np.arange(T) < lengths[:, None], **given)
+    for b, length in enumerate(lengths):
+        every, total = paths(**{**given, "emit": given["emit"][b]}, length=length)
+        assert best[b].tolist() == [*every[total.argmax()], *[-1] * (T - length)]
+
+
 def test_best_path_of_equal_scores_is_one_path_and_not_a_mix_of_two():
     trans = np.array([[-5.0, 0.0], [0.0, -5.0]])  # 0 1 0 1 and 1 0 1 0 are equally good
     path = value(crf.best_path(np.zeros((1, 4, 2)), trans))[0]
