@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbformat.sign import NotebookNotary
+from servers import end, free_port
 
 from medtutor.course import browser
 
@@ -192,10 +192,7 @@ class Lab:
 def lab(tmp_path_factory):
     """JupyterLab on a free port, with settings, trust and workspaces of its own."""
     for _ in range(3):  # another program may take the port between the asking and the using
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        server = Lab(tmp_path_factory.mktemp("lab"), port)
+        server = Lab(tmp_path_factory.mktemp("lab"), free_port())
         if server.answers():
             break
         server.process.kill()
@@ -204,8 +201,7 @@ def lab(tmp_path_factory):
             "JupyterLab did not start: " + (server.folder.parent / "server.log").read_text("utf-8")[-2000:]
         )
     yield server
-    server.process.terminate()
-    server.process.wait(timeout=20)
+    end(server.process)
 
 
 def stored_cell(bundle, source="explore_convolution()", identity="explorer"):

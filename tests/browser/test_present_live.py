@@ -1,7 +1,6 @@
 """`medtutor present --live`: a chapter in JupyterLab, one document, in letters for the last row."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -9,6 +8,7 @@ import urllib.request
 
 import nbformat
 import pytest
+from servers import end, free_port
 
 from medtutor.course import build
 
@@ -30,9 +30,7 @@ def live(tmp_path):
     (tmp_path / "notebooks" / "source" / "01_tiny.py").write_text(SOURCE, encoding="utf-8")
     chapter = build.chapters(["1"], tmp_path)[0]
     nbformat.write(build.read_source(chapter.source).notebook, chapter.notebook)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     options = [
         "--allow-root",
         f"--ServerApp.port={port}",
@@ -49,21 +47,20 @@ def live(tmp_path):
             [sys.executable, "-c", command], env=os.environ | folders, stdout=log, stderr=log
         )
     address = f"http://127.0.0.1:{port}"
-    end = time.monotonic() + 120
+    latest = time.monotonic() + 120
     while True:
         try:
             urllib.request.urlopen(f"{address}/api/status", timeout=10).close()
             break
         except OSError:
-            if server.poll() is not None or time.monotonic() > end:
+            if server.poll() is not None or time.monotonic() > latest:
                 server.kill()
                 pytest.fail(
                     "JupyterLab did not start: " + (tmp_path / "log").read_text(encoding="utf-8")[-2000:]
                 )
             time.sleep(0.2)
     yield address
-    server.terminate()
-    server.wait(timeout=60)
+    end(server)
 
 
 def test_live_opens_one_document_in_letters_of_eighteen_pixels_or_more(new_tab, live, tmp_path):
