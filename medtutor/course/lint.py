@@ -771,10 +771,10 @@ def keras_is_reproducible(notebook):
                     cell,
                     f"{name}(…) has no jit_compile=False; wanted it, else a GPU computes on another path",
                 )
-            if last == "BatchNormalization" and "momentum" not in given:
+            if last.endswith("BatchNormalization") and "momentum" not in given:
                 yield (
                     cell,
-                    "BatchNormalization has no momentum; wanted one, 0.99 is too slow for short training",
+                    f"{last} has no momentum; wanted one, 0.99 is too slow for short training",
                 )
             if last == "set_random_seed":
                 seeded = True

@@ -13,9 +13,9 @@ SLIDING = {
     "AveragePooling2D": "pool_size",
 }
 PIXEL_BY_PIXEL = set(
-    "InputLayer Identity Activation ReLU LeakyReLU PReLU ELU Softmax Dense BatchNormalization Dropout "
-    "SpatialDropout2D GaussianNoise GaussianDropout AlphaDropout ActivityRegularization Rescaling "
-    "Normalization "
+    "InputLayer Identity Activation ReLU LeakyReLU PReLU ELU Softmax Dense Dropout "
+    "BatchNormalization FusedBatchNormalization SpatialDropout2D GaussianNoise GaussianDropout AlphaDropout "
+    "ActivityRegularization Rescaling Normalization "
     # what keras.ops and arithmetic on symbolic tensors leave in a graph
     "Relu Relu6 Sigmoid Tanh Silu Gelu Elu LeakyRelu Softplus Add Subtract Multiply Divide Maximum Minimum "
     "Average Concatenate Negative Absolute Square Sqrt Exp Log Power Clip Cast".split()
