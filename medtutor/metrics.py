@@ -424,20 +424,20 @@ def surface_distances(y, p, spacing, label=None):
     lies on the edge of the image. Arrays (border voxels of y,) and (border voxels of p,), float64, >= 0.
     An empty mask has no border: its own array is empty and the other one holds inf.
     """
-    from scipy import ndimage
+    from scipy import ndimage, spatial
 
     y, p = _masks(y, p, label)
     spacing = _spacing(spacing, y.ndim)
     box = next(iter(ndimage.find_objects((y | p).astype(np.int8))), ())
     y, p = y[box], p[box]
-    y_border, p_border = (m & ~ndimage.binary_erosion(m) for m in (y, p))
+    y_border, p_border = (np.argwhere(m & ~ndimage.binary_erosion(m)) * spacing for m in (y, p))
 
-    def to(border):
-        if not border.any():
-            return np.full(border.shape, np.inf)
-        return ndimage.distance_transform_edt(~border, sampling=spacing)
+    def nearest(points, others):
+        if not len(others):
+            return np.full(len(points), np.inf)
+        return spatial.KDTree(others).query(points)[0]
 
-    return to(p_border)[y_border], to(y_border)[p_border]
+    return nearest(y_border, p_border), nearest(p_border, y_border)
 
 
 def hd95(y, p, spacing, label=None):
