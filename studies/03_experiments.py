@@ -1,4 +1,4 @@
-"""Chapter 3, lesion Dice over three seeds, 32 × 32 pixels: loss, skips, depth, augmentation, contrasts."""
+"""Chapter 3, lesion Dice over three seeds, 32 × 32 pixels: loss, parts of the net, augmentation, data."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from medtutor.nn.classification import normalise
 
 USES = [
     "medtutor.nn.classification.normalise",
-    "medtutor.nn.classification.conv_bn_relu",
+    "medtutor.nn.layers.FusedBatchNormalization",
     "medtutor.nn.segmentation.unet",
     "medtutor.nn.segmentation.cross_entropy",
     "medtutor.nn.segmentation.dice_loss",
@@ -40,18 +40,20 @@ def run(study):
     losses = arms(by_loss, LOSSES)
     skips = arms(by_skips, ["without skips"])
     image_only = arms(by_augmentation, ["image only"])
-    few = arms(by_patients, ["50 patients"])
+    fewer = arms(by_patients, ["50 patients", "125 patients"])
     four = arms(by_contrasts, ["all four"])
     levels = arms(by_levels, ["2 levels"])
+    copied = arms(by_enlarging, ["copied pixels"])
     flair = arms(by_contrasts, ["FLAIR alone"])
     none = arms(by_augmentation, ["none"])
     return {
         "loss": {**losses, "the sum": base},
         "skips": {**skips, "with skips": base},
         "levels": {**levels, "4 levels": base},
+        "way up": {**copied, "transposed convolution": base},
         "augmentation": {**none, **image_only, "image and mask": base},
         "contrasts": {**flair, "T1 and FLAIR": base, **four},
-        "patients": {**few, "500 patients": base},
+        "patients": {**fewer, "500 patients": base},
         "Dice of the mean map": together,
         "agreement, by patient": agreement,
         "Dice of the mean map, by patient": by_patient,
@@ -68,6 +70,10 @@ def by_skips(name, seed):
 
 def by_levels(name, seed):
     return _measured(seed, levels=int(name.split()[0]))
+
+
+def by_enlarging(name, seed):
+    return _measured(seed, learned=name == "transposed convolution")
 
 
 def by_augmentation(name, seed):

@@ -11,7 +11,7 @@ from medtutor.nn.classification import normalise
 
 USES = [
     "medtutor.nn.classification.normalise",
-    "medtutor.nn.classification.conv_bn_relu",
+    "medtutor.nn.layers.FusedBatchNormalization",
     "medtutor.nn.segmentation.unet",
     "medtutor.nn.segmentation.summed_loss",
     "medtutor.nn.segmentation.augment_pair",

@@ -7,12 +7,15 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from medtutor.nn.classification import conv_bn_relu
+from medtutor.nn.layers import FusedBatchNormalization
 
 
 def double(x, filters):
-    """Two bricks: what happens on each level of a U-Net, on the way down and on the way up."""
-    return conv_bn_relu(conv_bn_relu(x, filters), filters)
+    """Chapter 2's brick twice: what happens on each level of a U-Net, on the way down and on the way up."""
+    for _ in range(2):
+        x = layers.Conv2D(filters, 3, padding="same", use_bias=False)(x)
+        x = layers.ReLU()(FusedBatchNormalization(momentum=0.9)(x))
+    return x
 
 
 def enlarge(x, filters, learned=True):

@@ -11,6 +11,7 @@ from scipy.special import expit
 
 from medtutor.metrics import dice
 from medtutor.nn import segmentation as nn
+from medtutor.nn.layers import FusedBatchNormalization
 
 
 def noise(seed, *shape):
@@ -64,7 +65,7 @@ def write(x, layer):
 
 def by_numpy(model, x, levels, skips=True, learned=True):
     """A U-Net layer by layer: x (h, w, c) -> logits (h, w, classes)"""
-    convs, norms = iter(made(model, layers.Conv2D)), iter(made(model, layers.BatchNormalization))
+    convs, norms = iter(made(model, layers.Conv2D)), iter(made(model, FusedBatchNormalization))
     writers = iter(made(model, layers.Conv2DTranspose))
 
     def twice(x):
@@ -132,7 +133,7 @@ def test_a_net_of_any_size_gives_what_one_of_that_size_gives():
 
 
 def test_bricks_norms_keep_a_tenth_of_each_batch():
-    assert {layer.momentum for layer in made(nn.unet(size=16), layers.BatchNormalization)} == {0.9}
+    assert {layer.momentum for layer in made(nn.unet(size=16), FusedBatchNormalization)} == {0.9}
 
 
 # Losses
