@@ -42,7 +42,7 @@ def kernel_environment(fast=False):
 
 
 def pytest_addoption(parser):
-    """`--medtutor-fast`, which kernels are told of."""
+    """`--medtutor-fast` and `--medtutor-kernel`, which kernels are told of, and `--medtutor-numbers`."""
     parser.getgroup("medtutor").addoption(
         "--medtutor-fast",
         action="store_true",
@@ -54,6 +54,11 @@ def pytest_addoption(parser):
         default=[],
         metavar="NAME=VALUE",
         help="an environment variable for the kernels, over what the course sets",
+    )
+    parser.getgroup("medtutor").addoption(
+        "--medtutor-numbers",
+        metavar="FILE",
+        help="append the numbers with a tolerance to FILE as they come, one line of JSON a cell",
     )
 
 

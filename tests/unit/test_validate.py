@@ -57,7 +57,13 @@ def run(folder, *options, **environment):
         said[case.get("name")] = (
             ("passed", "") if inner is None else (inner.tag, inner.text or inner.get("message"))
         )
-    return SimpleNamespace(cells=said, code=done.returncode)
+    return SimpleNamespace(cells=said, code=done.returncode, numbers=numbers(folder / "numbers.jsonl"))
+
+
+def numbers(file):
+    """What `--medtutor-numbers` wrote, {id of the cell: {name: text}}, None for a cell that did not end."""
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else ()
+    return {line["cell"]: line["numbers"] for line in map(json.loads, lines)}
 
 
 LINE = "test Dice   {} ± 0.020   at least 0.84: yes\n"
@@ -198,7 +204,7 @@ def seen(tmp_path_factory):
     stored(folder / "cases.ipynb", GREEN + RED)
     stored(folder / "dies.ipynb", DIES)
     (folder / "older.ipynb").write_text(json.dumps(OLDER), encoding="utf-8")
-    return run(folder, PYTHONHASHSEED="5")
+    return run(folder, f"--medtutor-numbers={folder / 'numbers.jsonl'}", PYTHONHASHSEED="5")
 
 
 @pytest.mark.parametrize("name", [cell.id for cell in GREEN])
@@ -240,6 +246,32 @@ def test_report_names_the_cell_and_the_reason(seen, name):
     assert REASONS[name] in " ".join(report.split())
 
 
+CAME = {
+    "at-the-edge": {"test Dice": "0.874"},
+    "ascii-sign": {"loss": "1201.5"},
+    "outside": {"test Dice": "0.874"},
+    "missed-bound": {"d": "0.835"},
+    "nan": {"test Dice": "NaN"},
+    "unchanged": {},
+    "missing-name": None,
+    "bad-magic": None,
+    "raises-unchecked": None,
+    "alive": {},
+    "dies": None,
+    "below-the-dead": None,
+    "Cell 0": {"x": "1.2"},
+}
+
+
+@pytest.mark.parametrize("name", CAME)
+def test_numbers_are_told_as_they_came_and_not_as_they_were_stored(seen, name):
+    assert seen.numbers[name] == CAME[name]
+
+
+def test_numbers_of_unchecked_cells_are_not_told(seen):
+    assert not {"unchecked", "missed-bound-unchecked"} & set(seen.numbers)
+
+
 def test_difference_in_a_huge_page_is_shown_in_part(seen):
     report = seen.cells["huge-page"][1]
     assert "[from character 0] 1xyxy" in report and "truncated" not in report
@@ -271,7 +303,7 @@ def late(tmp_path_factory):
     folder = tmp_path_factory.mktemp("late")
     for name, source in SLOW.items():
         stored(folder / f"{name}.ipynb", [code(name, source), code(f"below-{name}", "pass")])
-    return run(folder, "--nbval-cell-timeout=1")
+    return run(folder, "--nbval-cell-timeout=1", f"--medtutor-numbers={folder / 'numbers.jsonl'}")
 
 
 @pytest.mark.parametrize("name", SLOW)
@@ -280,6 +312,7 @@ def test_cell_that_takes_too_long_is_red_and_its_notebook_ends(late, name):
     assert "imeout" in late.cells[name][1] or "ran out of time" in late.cells[name][1]
     assert late.cells[f"below-{name}"][0] == "skipped"
     assert f"not run: cell '{name}' ran out of time" in late.cells[f"below-{name}"][1]
+    assert late.numbers[name] is None
 
 
 @pytest.mark.parametrize(
