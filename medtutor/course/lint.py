@@ -365,7 +365,7 @@ def tolerances_are_tight(notebook):
 @rule
 def tolerances_are_measured(notebook):
     """Each tolerance is at least three times the spread that was recorded for it."""
-    run = f"run medtutor spread {notebook.path.stem}"
+    run = f"run medtutor portability {notebook.path.stem} --write"
     if notebook.stated and notebook.spread is None:
         yield None, f"{len(notebook.stated)} tolerances have no recorded spread; wanted one each: {run}"
         return

@@ -163,10 +163,10 @@ def run_new(number, slug, title=None, question=None, root=ROOT, out=None):
         f"""
 It builds and passes the lint as it is. Now, with CONTRIBUTING.md beside you:
   write what says REPLACE in {source}, and exercises, tests and faults with it
-  medtutor build {number}          run it and store the notebook; again after each change
-  medtutor lint {number}           what the house asks of a chapter
-  medtutor spread {number}         once it states a number with ±
-  medtutor time {number}           measure it
+  medtutor build {number}                 run it and store the notebook; again after each change
+  medtutor lint {number}                  what the house asks of a chapter
+  medtutor portability {number} --write   once it states a number with ±
+  medtutor time {number}                  measure it
 When it is done: two lesson plans in notebooks/plans.toml, ready = true in notebooks/chapters.toml, then
   medtutor build 0, make readme, make test""",
         file=out,

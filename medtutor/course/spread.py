@@ -1,23 +1,24 @@
 """How far the stated numbers of a notebook move between settings of one machine, as recorded beside it.
 
 A tolerance must be at least three times the spread that is recorded here; `medtutor lint` compares them.
+`medtutor portability NN --write` records.
 """
 
-import argparse
 import json
 import os
 import platform
-import subprocess
+from decimal import Decimal
 from pathlib import Path
 
 from medtutor.course import compare
-from medtutor.course.validate import CELL_SECONDS, chosen, kernel_environment
+
+AS_IS = "as is"
 
 _NEWER_THAN_AVX2 = "X86_V4 AVX512_ICL AVX512_SPR"
 
 # oneDNN computes for TensorFlow, OpenBLAS and numpy's own loops for numpy; each is asked in its own words.
 SETTINGS = {
-    "as is": {},
+    AS_IS: {},
     "oneDNN off": {"TF_ENABLE_ONEDNN_OPTS": "0"},
     "SSE4.1": {
         "ONEDNN_MAX_CPU_ISA": "SSE41",
@@ -50,22 +51,6 @@ def machine():
     return f"{os.cpu_count()} cores, {platform.machine()}"
 
 
-def outputs_under(path, setting):
-    """Run the stored notebook at `path` in a fresh kernel -> its notebook with the outputs of this run.
-
-    setting  {name: value}, environment variables for the kernel
-    Raises nbclient's CellExecutionError for a cell that does not run under this setting.
-    """
-    import nbformat
-    from nbclient import NotebookClient
-
-    notebook = nbformat.read(path, as_version=4)
-    client = NotebookClient(notebook, kernel_name="python3", timeout=CELL_SECONDS, store_widget_state=False)
-    environment = {**os.environ, **kernel_environment(), **setting}
-    client.execute(env=environment, cwd=str(Path(path).parent), stderr=subprocess.DEVNULL)
-    return notebook
-
-
 def results(notebook):
     """The stated numbers of a notebook, {"cell-id: name": Number}; unchecked cells are left out."""
     return {
@@ -76,34 +61,71 @@ def results(notebook):
     }
 
 
-def spreads(runs):
+def stated(path):
+    """The numbers that a stored notebook states, {"cell-id: name": text}."""
+    import nbformat
+
+    return {name: f"{each.value:f}" for name, each in results(nbformat.read(path, as_version=4)).items()}
+
+
+def told(file):
+    """What the runs that were given `--medtutor-numbers` have written into `file`.
+
+    -> {notebook's stem: ({"cell-id: name": text}, [id of a cell that did not come to its end])}
+    """
+    found = {}
+    for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else ():
+        cell = json.loads(line)
+        numbers, broken = found.setdefault(cell["notebook"], ({}, []))
+        if cell["numbers"] is None:
+            broken.append(cell["cell"])
+        else:
+            numbers.update({f"{cell['cell']}: {name}": text for name, text in cell["numbers"].items()})
+    return found
+
+
+def unfit(stored, numbers, broken=()):
+    """Why the numbers of a run tell nothing of how far the stored ones move, '' where they do.
+
+    stored, numbers   {name: text}
+    broken            ids of the cells that did not come to their end
+    """
+    if broken:
+        return f"cell {broken[0]!r} did not come to its end"
+    for name in stored:
+        if name not in numbers:
+            return f"{name!r} was not stated"
+    for name, text in numbers.items():
+        if name not in stored:
+            return f"{name!r} is not in the stored notebook"
+        if not Decimal(text).is_finite():
+            return f"{name!r} is {text}; mend the cell first"
+    return ""
+
+
+def spreads(runs, stored):
     """Extremes and spread of each result over several runs.
 
-    runs  {setting: {name: Number}}
-    ->    {name: {"lowest", "highest", "spread", "values"}}, numbers as text; values in the order of `runs`,
-          None where a setting did not state the result
-    Raises ValueError for a result that is no finite number under some setting.
+    runs    {setting: {name: text}}, each with all the names of `stored`
+    stored  {name: text}, what the notebook states
+    ->      {name: {"lowest", "highest", "spread", "values", "stored"}}, numbers as text; values in the order
+            of `runs`
     """
-    for setting, run in runs.items():
-        if broken := [name for name, number in run.items() if not number.value.is_finite()]:
-            raise ValueError(
-                f"{broken[0]!r} is {run[broken[0]].value} under {setting!r}; mend the cell first"
-            )
-    names = dict.fromkeys(name for run in runs.values() for name in run)
     record = {}
-    for name in names:
-        values = [run[name].value if name in run else None for run in runs.values()]
-        lowest, highest = (end(value for value in values if value is not None) for end in (min, max))
+    for name, was in stored.items():
+        values = [run[name] for run in runs.values()]
+        lowest, highest = min(map(Decimal, values)), max(map(Decimal, values))
         record[name] = {
             "lowest": f"{lowest:f}",
             "highest": f"{highest:f}",
             "spread": f"{highest - lowest:f}",
-            "values": [None if value is None else f"{value:f}" for value in values],
+            "values": values,
+            "stored": was,
         }
     return record
 
 
-def as_json(record, settings=SETTINGS):
+def as_json(record, settings):
     """The file in which a record is kept: one line a result, the same bytes for the same numbers."""
     head = {"machine": machine(), "settings": list(settings)}
     lines = [f" {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}," for key, value in head.items()]
@@ -111,61 +133,58 @@ def as_json(record, settings=SETTINGS):
     return "\n".join(["{", *lines, ' "results": {', ",\n".join(rows), " }", "}"]) + "\n"
 
 
-def states_numbers(path):
-    """Whether a stored notebook states a number whose spread could be recorded."""
-    import nbformat
-
-    return bool(results(nbformat.read(path, as_version=4)))
+def file_of(path):
+    """The file that holds the record of the notebook at `path`."""
+    return Path(path).parent / "spread" / f"{Path(path).stem}.json"
 
 
 def recorded(path):
     """The settings under which the spread of a notebook was recorded, () where none was."""
-    file = Path(path).parent / "spread" / f"{Path(path).stem}.json"
+    file = file_of(path)
     return tuple(json.loads(file.read_text(encoding="utf-8"))["settings"]) if file.exists() else ()
 
 
-def record(paths, settings=None):
-    """Run each notebook under each setting and write notebooks/spread/NN_slug.json; tells as it goes.
+def kept(path, stored):
+    """The runs in the record of a notebook that can stand beside a new one, and why they cannot, if so.
 
-    -> [Path] of the records
+    A run is kept while the notebook stores the very numbers that it stored then, which says that its code is
+    the same, and on the same machine; "as is" need not give these numbers here, and may be run again.
+
+    stored  {name: text}, what the notebook states now
+    ->      ({setting: {name: text}}, sentence or '')
     """
-    settings = SETTINGS if settings is None else settings
-    written = []
-    for path in map(Path, paths):
-        runs = {}
-        for name, setting in settings.items():
-            print(f"{path.stem}  {name}", flush=True)
-            runs[name] = results(outputs_under(path.resolve(), setting))
-        found = spreads(runs)
-        folder = path.parent / "spread"
-        folder.mkdir(exist_ok=True)
-        file = folder / f"{path.stem}.json"
-        file.write_text(as_json(found, settings), encoding="utf-8", newline="\n")
-        for name, each in found.items():
-            print(f"  {name:60} {each['lowest']} to {each['highest']}, spread {each['spread']}")
-        written.append(file)
-    return written
+    if not (file := file_of(path)).exists():
+        return {}, ""
+    record = json.loads(file.read_text(encoding="utf-8"))
+    runs = {
+        setting: {name: each["values"][i] for name, each in record["results"].items()}
+        for i, setting in enumerate(record["settings"])
+    }
+    then = {name: each["stored"] for name, each in record["results"].items() if "stored" in each}
+    if (then or runs.get(AS_IS)) != stored:  # older records say it by their "as is"
+        return {}, "the record is of a notebook with other numbers"
+    if record["machine"] != machine():
+        return {}, f"the record is of a machine with {record['machine']}"
+    return runs, ""
 
 
-def main(argv=None):
-    """`medtutor spread [NN…]`; returns 0, or 1 where a notebook does not run under some setting."""
-    parser = argparse.ArgumentParser(
-        prog="medtutor spread",
-        description="Run chapters under " + ", ".join(SETTINGS) + ", and record in notebooks/spread/ how far "
-        "each stated number moves. A tolerance must be at least three times that.",
-        epilog="example:\n  medtutor spread 01",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("chapters", nargs="*", metavar="NN", help="numbers, names or paths (default: all)")
-    asked = parser.parse_args(argv).chapters
-    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+def keep(path, stored, setting, numbers, broken=(), order=SETTINGS):
+    """Put the numbers of a notebook under a setting into its record -> a sentence that says so, or why not.
 
-    try:
-        record(chosen(asked))
-    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-        print(f"{error}\nThe notebook does not run under this setting; nothing was recorded for it.")
-        return 1
-    except ValueError as error:
-        print(error)
-        return 2
-    return 0
+    stored            {name: text}, what the notebook stated when it was run
+    numbers, broken   what the run stated, as from `told`
+    order             the names of all settings, in which order the record has them
+    """
+    if not stored:
+        return "states no number"
+    if reason := unfit(stored, numbers, broken):
+        return f"not recorded: {reason}"
+    runs, dropped = kept(path, stored)
+    runs[setting] = numbers
+    places = {name: place for place, name in enumerate(order)}
+    runs = {name: runs[name] for name in sorted(runs, key=lambda name: places.get(name, len(places)))}
+    file = file_of(path)
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(as_json(spreads(runs, stored), runs), encoding="utf-8", newline="\n")
+    began = f"begun anew, for {dropped}; " if dropped else ""
+    return f"{began}recorded beside {len(runs) - 1} other settings"

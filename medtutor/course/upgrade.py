@@ -16,7 +16,7 @@ from pathlib import Path
 from medtutor.course import compare
 from medtutor.course.build import ROOT
 from medtutor.course.surroundings import find_python
-from medtutor.course.validate import chosen
+from medtutor.course.validate import CELL_SECONDS, chosen, kernel_environment
 from medtutor.guide import differences, read_lock
 
 FOLDER = ROOT / "build" / "upgrade"
@@ -123,12 +123,15 @@ def run(path, python, out):
 
 
 def run_here(path, out):
-    """The other side of `run`: execute the notebook with this Python and write it."""
+    """The other side of `run`: execute the notebook in a fresh kernel of this Python and write it."""
     import nbformat
+    from nbclient import NotebookClient
 
-    from medtutor.course.spread import outputs_under
-
-    nbformat.write(outputs_under(path, {}), out)
+    notebook = nbformat.read(path, as_version=4)
+    client = NotebookClient(notebook, kernel_name="python3", timeout=CELL_SECONDS, store_widget_state=False)
+    environment = {**os.environ, **kernel_environment()}
+    client.execute(env=environment, cwd=str(Path(path).parent), stderr=subprocess.DEVNULL)
+    nbformat.write(notebook, out)
 
 
 def compared(name, stored, fresh):

@@ -29,7 +29,7 @@ def checkout(tmp_path):
 def test_help_lists_every_command_with_its_summary(capsys, words):
     code, out, err = run(capsys, *words)
     assert code == 0 and err == ""
-    for name in ("build", "time", "validate", "lint", "spread", "portability", "faults", "data"):
+    for name in ("build", "time", "validate", "lint", "portability", "faults", "data"):
         assert [line for line in out.splitlines() if line.split()[:1] == [name] and len(line.split()) > 4]
 
 
@@ -67,7 +67,7 @@ def test_python_m_medtutor_is_medtutor(capsys):
 def test_unknown_command_is_answered_with_the_right_ones(capsys, word, guess):
     code, out, err = run(capsys, word)
     assert code == 2 and out == ""
-    assert repr(word) in err and guess in err and "build, time, validate, lint, spread" in err
+    assert repr(word) in err and guess in err and "build, time, validate, lint, portability" in err
     assert ("did you mean" in err) == bool(guess)
 
 
@@ -127,6 +127,6 @@ def test_words_behind_a_command_reach_the_module_that_has_it(capsys, monkeypatch
 
     seen = []
     module = types.SimpleNamespace(main=lambda words: seen.append(words) or 1)
-    monkeypatch.setitem(sys.modules, "medtutor.course.spread", module)
-    assert run(capsys, "spread", "1", "--seeds", "3")[0] == 1
+    monkeypatch.setitem(sys.modules, "medtutor.course.portability", module)
+    assert run(capsys, "portability", "1", "--seeds", "3")[0] == 1
     assert seen == [["1", "--seeds", "3"]]

@@ -338,7 +338,9 @@ def test_tolerance_below_three_spreads_is_named(tmp_path):
 
 def test_notebook_without_a_record_is_told_how_to_make_one(tmp_path):
     [said] = problems(tmp_path, CLEAN, spread=None)
-    assert said == "2 tolerances have no recorded spread; wanted one each: run medtutor spread 01_edges"
+    assert said == (
+        "2 tolerances have no recorded spread; wanted one each: run medtutor portability 01_edges --write"
+    )
 
 
 def test_long_cells_are_named_by_their_median(tmp_path):

@@ -1,5 +1,6 @@
 """The table of settings: what is green, what failed, and what was not run and so is not green."""
 
+import json
 from contextlib import contextmanager
 
 import nbformat
@@ -51,6 +52,36 @@ def test_a_setting_that_cannot_be_had_is_not_run_and_one_cell_that_moves_is_red(
     assert said.endswith(
         "1 of 3 settings are green; failed: moved; not run, so nothing is known of: absent\n"
     )
+    assert [each.name for each in planted.parent.iterdir()] == ["01_planted.ipynb"]
+
+
+BREAKS = """import os
+print("y 3.0 ± 0.5")
+assert os.environ["PYTHONHASHSEED"] == "0"
+"""
+
+
+def test_numbers_are_recorded_as_they_came_and_not_where_a_cell_broke(planted, capfd):
+    """A red cell's too; two notebooks run at a time, and the order is that of the table of settings."""
+    output = new_output("stream", name="stdout", text="y 3.0 ± 0.5\n")
+    cell = new_code_cell(BREAKS, id="breaks", outputs=[output], execution_count=1)
+    breaking = planted.with_name("02_breaking.ipynb")
+    nbformat.write(new_notebook(cells=[cell]), breaking)
+    stored = planted.read_bytes()
+    asked = {
+        "other hash": setting(Surroundings({"PYTHONHASHSEED": "2"})),
+        "as is": setting(Surroundings()),
+        "read-only": setting(NotHere("no mount")),
+    }
+    assert portability.portability([planted, breaking], asked, write=True) == 1
+    said = capfd.readouterr().out
+    moved, held = (json.loads(spread.file_of(path).read_text("utf-8")) for path in (planted, breaking))
+    assert moved["settings"] == ["as is", "other hash"] and held["settings"] == ["as is"]
+    assert moved["results"]["planted: x"]["values"] == ["0.0", "2.0"]
+    assert held["results"]["breaks: y"]["values"] == ["3.0"]
+    assert "  01_planted: recorded beside 1 other settings\n" in said
+    assert "  02_breaking: not recorded: cell 'breaks' did not come to its end\n" in said
+    assert planted.read_bytes() == stored
 
 
 @pytest.mark.parametrize(
@@ -111,6 +142,27 @@ def test_settings_are_picked_by_name_in_their_order_with_hyphens_or_spaces():
 
     assert picked("read-only", "ONE-THREAD", "as is") == ["as is", "one thread", "read-only"]
     assert picked("python-3.12", "onednn off") == ["oneDNN off", "Python 3.12"]
+    assert picked("arithmetic") == list(spread.SETTINGS) and picked("all") == list(settings())
+    assert picked("read-only", "arithmetic") == [*spread.SETTINGS, "read-only"]
+
+
+@pytest.mark.parametrize(
+    "words, names, writes",
+    [
+        (["01"], list(settings()), False),
+        (["01", "--write"], list(spread.SETTINGS), True),
+        (["01", "--write", "--settings", "all"], list(settings()), True),
+    ],
+)
+def test_recording_takes_the_settings_of_arithmetic_unless_others_are_asked_for(
+    monkeypatch, words, names, writes
+):
+    def ran(paths, asked, workers, write):
+        assert (list(asked), write) == (names, writes)
+        return 17
+
+    monkeypatch.setattr(portability, "portability", ran)
+    assert portability.main(words) == 17
 
 
 def test_a_chapter_behind_the_settings_is_answered_with_where_it_belongs(capsys):
