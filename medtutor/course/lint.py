@@ -91,9 +91,9 @@ class Notebook:
 
     @cached_property
     def spread(self):
-        """The recorded spread of each result of this notebook, None where none was recorded."""
+        """The record of how far the results of this notebook move, None where there is none."""
         record = self.path.parent / "spread" / f"{self.path.stem}.json"
-        return json.loads(record.read_text(encoding="utf-8"))["results"] if record.exists() else None
+        return json.loads(record.read_text(encoding="utf-8")) if record.exists() else None
 
 
 @dataclass(frozen=True)
@@ -369,8 +369,11 @@ def tolerances_are_measured(notebook):
     if notebook.stated and notebook.spread is None:
         yield None, f"{len(notebook.stated)} tolerances have no recorded spread; wanted one each: {run}"
         return
+    if notebook.stated and len(held := notebook.spread["settings"]) < 2:
+        yield None, f"the spread is recorded under {', '.join(held)} alone, where nothing can move: {run}"
+        return
     for cell, name, number in notebook.stated:
-        record = notebook.spread.get(f"{cell.id}: {name}")
+        record = notebook.spread["results"].get(f"{cell.id}: {name}")
         if record is None:
             yield cell, f"{name!r} has ± {number.tolerance} and no recorded spread: {run}"
         elif number.tolerance < SPREADS * Decimal(record["spread"]):

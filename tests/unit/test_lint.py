@@ -67,7 +67,7 @@ CLEAN = [
 SPREAD = {"measure: test Dice": {"spread": "0.004"}, "measure: probe centre": {"spread": "0.0001"}}
 
 
-def problems(folder, cells, spread=SPREAD, counted=True, **changes):
+def problems(folder, cells, spread=SPREAD, counted=True, settings=("as is", "AVX2"), **changes):
     """What lint says of a notebook with these cells, without the notebook's name."""
     cells = copy.deepcopy(cells)
     code_cells = [cell for cell in cells if cell["cell_type"] == "code"]
@@ -80,7 +80,7 @@ def problems(folder, cells, spread=SPREAD, counted=True, **changes):
     if spread is not None:
         (folder / "spread").mkdir(exist_ok=True)
         record = folder / "spread" / "01_edges.json"
-        record.write_text(json.dumps({"results": spread}), encoding="utf-8")
+        record.write_text(json.dumps({"settings": settings, "results": spread}), encoding="utf-8")
     return [said.removeprefix("01_edges.ipynb: ") for said in lint.problems(path)]
 
 
@@ -340,6 +340,14 @@ def test_notebook_without_a_record_is_told_how_to_make_one(tmp_path):
     [said] = problems(tmp_path, CLEAN, spread=None)
     assert said == (
         "2 tolerances have no recorded spread; wanted one each: run medtutor portability 01_edges --write"
+    )
+
+
+def test_a_record_of_a_single_setting_is_no_measured_spread(tmp_path):
+    [said] = problems(tmp_path, CLEAN, settings=["one thread"])
+    assert said == (
+        "the spread is recorded under one thread alone, where nothing can move: "
+        "run medtutor portability 01_edges --write"
     )
 
 
