@@ -187,4 +187,4 @@ def keep(path, stored, setting, numbers, broken=(), order=SETTINGS):
     file.parent.mkdir(exist_ok=True)
     file.write_text(as_json(spreads(runs, stored), runs), encoding="utf-8", newline="\n")
     began = f"begun anew, for {dropped}; " if dropped else ""
-    return f"{began}recorded beside {len(runs) - 1} other settings"
+    return f"{began}recorded, with it {len(runs)} of {len(order)} settings"

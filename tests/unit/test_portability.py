@@ -79,7 +79,7 @@ def test_numbers_are_recorded_as_they_came_and_not_where_a_cell_broke(planted, c
     assert moved["settings"] == ["as is", "other hash"] and held["settings"] == ["as is"]
     assert moved["results"]["planted: x"]["values"] == ["0.0", "2.0"]
     assert held["results"]["breaks: y"]["values"] == ["3.0"]
-    assert "  01_planted: recorded beside 1 other settings\n" in said
+    assert "  01_planted: recorded, with it 2 of 13 settings\n" in said
     assert "  02_breaking: not recorded: cell 'breaks' did not come to its end\n" in said
     assert planted.read_bytes() == stored
 

@@ -89,7 +89,7 @@ def with_x(text):
 def test_a_setting_stands_beside_the_others_in_the_order_of_the_table(path):
     for setting, text in (("read-only", "1.3"), ("as is", "1.0"), ("AVX2", "1.2")):
         said = spread.keep(path, STORED, setting, with_x(text), order=["as is", "AVX2", "read-only"])
-    assert said == "recorded beside 2 other settings"
+    assert said == "recorded, with it 3 of 3 settings"
     assert list(values(path).items()) == [("as is", "1.0"), ("AVX2", "1.2"), ("read-only", "1.3")]
     assert kept_file(path)["results"]["train: x"]["spread"] == "0.3"
     assert set(values(path, "test: y").values()) == {"0.50"}
