@@ -9,8 +9,6 @@ computer: once as `interactive_output` with a matplotlib figure, as most are, an
 that gets a small PNG, the fastest way that was found. Events go to all three in turns.
 """
 
-import os
-import shutil
 import socket
 import statistics
 import sys
@@ -22,10 +20,11 @@ from _measuring import Report, arguments
 from playwright.sync_api import sync_playwright
 
 from medtutor.course.bench import ROOT, Row
+from medtutor.course.browser import NAMES, QUIET, chromium_path
 from medtutor.explore import explore_convolution
 
-sys.path.append(str(ROOT / "tests" / "browser"))
-from conftest import NAMES, QUIET, Lab  # noqa: E402
+sys.path += [str(ROOT / "tests" / "browser"), str(ROOT / "tests")]  # each has a conftest
+from conftest import Lab  # noqa: E402
 from test_widgets_lab import run as running  # noqa: E402
 
 BOUND = 16  # milliseconds
@@ -212,7 +211,7 @@ def rows(name, times):
 
 def main():
     options = arguments(__doc__, rounds=30).parse_args()
-    path = os.environ.get("MEDTUTOR_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    path = chromium_path()
     report = Report(options)
     if path is None:
         missing = f"none of {', '.join(NAMES)} is installed, and MEDTUTOR_CHROMIUM is not set"

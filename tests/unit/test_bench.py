@@ -4,7 +4,9 @@ import importlib
 import importlib.util
 import json
 import math
+import os
 import re
+import subprocess
 import sys
 from types import SimpleNamespace
 
@@ -224,6 +226,18 @@ def test_all_is_all_but_what_is_run_when_named(runner, tmp_path, monkeypatch):
     ran.clear()
     runner.main(["--peers", "none", "crf", "--setup"])
     assert ran == ["crf", "setup_time"]
+
+
+def test_every_benchmark_can_be_read(runner):
+    """What they import of the tests and of the package is there; nothing is measured."""
+    read = "import runpy, sys; [runpy.run_path(path, run_name='read') for path in sys.argv[1:]]"
+    done = subprocess.run(
+        [sys.executable, "-c", read, *map(str, runner.scripts().values())],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "benchmarks")])},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_an_unknown_benchmark_is_refused_with_those_that_there_are(runner, capsys):
