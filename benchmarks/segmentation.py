@@ -9,12 +9,16 @@ building, tracing, augmenting and judging are in it. Both sides see the same bat
 the same loss (cross-entropy and Dice), Adam and the same falling learning rate.
 MONAI's net runs with the memory format and the number of threads that are fastest here, once eager and once
 with torch.compile, and with batch normalisation, with which it learns as ours does.
+Before that, and without any peer: a step of our net, 96 x 96 as in the chapter, beside the same net with
+Keras's own batch normalisation.
 """
 
 import math
+import os
 import sys
 import time
 from functools import partial
+from unittest import mock
 
 import numpy as np
 from _measuring import (
@@ -22,6 +26,7 @@ from _measuring import (
     arguments,
     beside_each,
     import_peers,
+    in_unit,
     in_words,
     settings,
     step_times,
@@ -51,13 +56,13 @@ class Keras:
 
     name = "Keras"
 
-    def __init__(self, seed, steps):
+    def __init__(self, seed, steps, size=SIZE):
         import keras
 
         from medtutor.nn.segmentation import summed_loss, unet
 
         keras.utils.set_random_seed(seed)
-        self.net = unet(size=SIZE)
+        self.net = unet(size=size)
         rate = keras.optimizers.schedules.CosineDecay(RATE, steps * EPOCHS)
         self.net.compile(
             keras.optimizers.Adam(rate), summed_loss, jit_compile=False, steps_per_execution=EXECUTION
@@ -122,6 +127,27 @@ class Monai:
             return np.concatenate([self.net(x[i : i + 100])[:, 0].numpy() for i in range(0, len(x), 100)])
 
 
+def beside_keras_own(options, size=96):
+    """The row of a training step with our batch normalisation and with Keras's."""
+    import keras
+
+    from medtutor.nn import segmentation
+
+    fused = Keras(0, EXECUTION, size)
+    with mock.patch.object(segmentation, "FusedBatchNormalization", keras.layers.BatchNormalization):
+        usual = Keras(0, EXECUTION, size)
+    usual.name = "Keras's BatchNormalization"
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(EXECUTION * BATCH, size, size, 2)).astype("float32")
+    y = rng.integers(0, 2, (*x.shape[:3], 1)).astype("float32")
+    usual.net.set_weights(fused.net.get_weights())
+    np.testing.assert_allclose(*(side.net(x[:4], training=True) for side in (fused, usual)), atol=1e-3)
+    times = step_times([fused, usual], options.rounds, BATCH, x, y)
+    ours, theirs = (in_unit(times[side.name], "ms") for side in (fused, usual))
+    what, words = "U-Net, a training step", f"{size} × {size}, batch {BATCH}"
+    return Row(what, words, "ms", ours, usual.name, theirs, (os.cpu_count(),) * 2, "logits to 1e-3")
+
+
 def check(seed, steps, x, y):
     """Raise AssertionError unless both sides' losses are the same for the same logits."""
     import torch
@@ -177,12 +203,13 @@ def main():
     options = parser.parse_args()
     report = Report(options, seeds=list(range(options.trainings)))
     size = f"{SIZE} × {SIZE}, batch {BATCH}"
+    tensorflow()
+    report.add(beside_keras_own(options))
     _, missing = import_peers(options.peers, "torch", "monai")
     if missing:
         report.add(Row("U-Net, a training step", size, peer="MONAI's BasicUNet", missing=missing))
         report.add(Row(f"U-Net, to Dice {DICE}", size, peer="MONAI's BasicUNet", missing=missing))
         return report.done()
-    tensorflow()
     from medtutor.data import load_mr
     from medtutor.nn.classification import normalise
 
