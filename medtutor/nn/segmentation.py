@@ -11,7 +11,7 @@ from medtutor.nn.layers import FusedBatchNormalization
 
 
 def double(x, filters):
-    """Chapter 2's brick twice: what happens on each level of a U-Net, on the way down and on the way up."""
+    """Chapter 2's brick twice: what happens on each level of a U-Net, down and up."""
     for _ in range(2):
         x = layers.Conv2D(filters, 3, padding="same", use_bias=False)(x)
         x = layers.ReLU()(FusedBatchNormalization(momentum=0.9)(x))

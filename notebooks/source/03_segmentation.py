@@ -461,7 +461,7 @@ show_intervals(
 # Chapter 2's nets halve the image again and again, so that a pixel of a late map sees much of the head. That is the
 # **contracting path**. On each level two bricks of chapter 2, then pooling; half the rows and columns, twice the
 # channels. Their batch normalisation is Keras's, in one kernel of TensorFlow instead of many: the same numbers, and on
-# these large maps a training step needs a third less.
+# these large maps a training step takes a third less time.
 #
 # **Your turn: `encoder_shapes`.**
 
@@ -474,7 +474,7 @@ check(encoder_shapes)  # stuck? hint("encoder_shapes"), later solution(…)
 
 # %% id="double-code" tags=["slide-on"]
 def double(x, filters):
-    """Chapter 2's brick twice: what happens on each level of a U-Net, on the way down and on the way up."""
+    """Chapter 2's brick twice: what happens on each level of a U-Net, down and up."""
     for _ in range(2):
         x = layers.Conv2D(filters, 3, padding="same", use_bias=False)(x)
         x = layers.ReLU()(FusedBatchNormalization(momentum=0.9)(x))
