@@ -75,6 +75,7 @@ SHOW = """async (id) => {
   await Promise.race([content.scrollToItem(at, "start"), late]);
   content.widgets[at].node.dataset.cell = id;
 }"""
+SAVE = "() => window.jupyterapp.commands.execute('docmanager:save')"
 SHUT_DOWN = "() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()"
 
 
@@ -331,9 +332,15 @@ class Rehearsal:
         return entry
 
     def save(self, page):
-        page.keyboard.press("Escape")
-        page.keyboard.press("Control+s")
-        page.locator(".jp-mod-dirty").first.wait_for(state="detached")
+        """Save until nothing is unsaved: a late answer of a panel changes the notebook once more."""
+        unsaved = page.locator(".jp-mod-dirty")
+        for _ in range(30):
+            page.evaluate(SAVE)
+            page.wait_for_timeout(1000)
+            if not unsaved.count():
+                break
+        else:
+            raise RuntimeError("JupyterLab still has something to save after 30 attempts")
         self.row["sizes"]["notebook, run"] = self.path.stat().st_size
 
     def exercises(self, page):
