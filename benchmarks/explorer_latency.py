@@ -23,7 +23,7 @@ from medtutor.course.bench import ROOT, Row
 from medtutor.course.browser import NAMES, QUIET, chromium_path
 from medtutor.explore import explore_convolution
 
-sys.path += [str(ROOT / "tests" / "browser"), str(ROOT / "tests")]  # each has a conftest
+sys.path.append(str(ROOT / "tests" / "browser"))
 from conftest import Lab  # noqa: E402
 from test_widgets_lab import run as running  # noqa: E402
 

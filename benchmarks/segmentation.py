@@ -26,7 +26,6 @@ from _measuring import (
     arguments,
     beside_each,
     import_peers,
-    in_unit,
     in_words,
     settings,
     step_times,
@@ -143,9 +142,9 @@ def beside_keras_own(options, size=96):
     usual.net.set_weights(fused.net.get_weights())
     np.testing.assert_allclose(*(side.net(x[:4], training=True) for side in (fused, usual)), atol=1e-3)
     times = step_times([fused, usual], options.rounds, BATCH, x, y)
-    ours, theirs = (in_unit(times[side.name], "ms") for side in (fused, usual))
     what, words = "U-Net, a training step", f"{size} × {size}, batch {BATCH}"
-    return Row(what, words, "ms", ours, usual.name, theirs, (os.cpu_count(),) * 2, "logits to 1e-3")
+    threads = [{"threads": os.cpu_count()}]
+    return next(beside_each(what, words, "ms", times, threads, "logits to 1e-3", None))
 
 
 def check(seed, steps, x, y):

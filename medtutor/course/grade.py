@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from medtutor.course.build import ROOT, BuildError, chapters, shown
+from medtutor.course.servers import end
 
 JUDGE = """
 import json, sys
@@ -256,12 +257,7 @@ class _Judge:
 
     def end(self):
         """Have it end its worker and itself, or end it where it does not."""
-        self.process.terminate()
-        try:
-            self.process.wait(20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        end(self.process)
 
     def grade(self, each, course):
         """Fill in the results of one file, whatever becomes of the judge."""

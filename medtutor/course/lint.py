@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 
 from medtutor.course import compare
+from medtutor.course.spread import file_of
 from medtutor.course.validate import chosen
 
 METADATA = {
@@ -92,7 +93,7 @@ class Notebook:
     @cached_property
     def spread(self):
         """The record of how far the results of this notebook move, None where there is none."""
-        record = self.path.parent / "spread" / f"{self.path.stem}.json"
+        record = file_of(self.path)
         return json.loads(record.read_text(encoding="utf-8")) if record.exists() else None
 
 

@@ -16,7 +16,6 @@ import platform
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -28,6 +27,7 @@ from pathlib import Path
 from medtutor.course import browser, rehearsed
 from medtutor.course.build import ROOT
 from medtutor.course.poke import WAIT, poke
+from medtutor.course.servers import free_port
 from medtutor.course.validate import chosen
 
 OUT = ROOT / "build" / "rehearsal"
@@ -171,9 +171,7 @@ class Newcomer:
 
         Raises RuntimeError with the end of its log where it does not come up.
         """
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         began = time.monotonic()
         with log.open("w", encoding="utf-8") as file:
             process = subprocess.Popen(

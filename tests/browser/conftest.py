@@ -13,9 +13,9 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbformat.sign import NotebookNotary
-from servers import end, free_port
 
 from medtutor.course import browser
+from medtutor.course.servers import end, free_port
 
 KERNEL = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},

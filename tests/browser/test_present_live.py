@@ -8,9 +8,9 @@ import urllib.request
 
 import nbformat
 import pytest
-from servers import end, free_port
 
 from medtutor.course import build
+from medtutor.course.servers import end, free_port
 
 SOURCE = """\
 # %% [markdown] id="opening"

@@ -1,4 +1,4 @@
-"""What the tests that start JupyterLab share: a port for it, and its end."""
+"""A port for a program that answers on one, and the end of a program that may not end by itself."""
 
 import socket
 import subprocess
@@ -12,7 +12,7 @@ def free_port():
 
 
 def end(process, seconds=20):
-    """Ask a process to end; kill it where it does not, as a server that waits for a kernel may."""
+    """Ask a process to end; kill it where it does not, as a server that waits for its kernels may."""
     process.terminate()
     try:
         process.wait(seconds)
