@@ -91,6 +91,14 @@ def test_environment_yml_is_what_make_lock_would_write():
     assert (ROOT / "environment.yml").read_text(encoding="utf-8") == lock.environment_text(pins)
 
 
+def test_what_pyproject_holds_back_is_held_back_in_the_lock():
+    pins = {each.name: each.specifier for each, _ in locked()}
+    for bound in map(Requirement, PYPROJECT["tool"]["uv"]["constraint-dependencies"]):
+        (pin,) = pins[bound.name]
+        assert bound.specifier.contains(pin.version)
+    assert "rfc3987-syntax" not in pins  # what the bound on jsonschema is for
+
+
 def test_the_python_range_is_the_same_everywhere():
     accepted = SpecifierSet(PYPROJECT["project"]["requires-python"])
     minors = [f"3.{minor}" for minor in range(5, 30) if accepted.contains(f"3.{minor}")]
