@@ -35,6 +35,12 @@ LAB_SETTINGS = {
 }
 PYTEST = ["-n", "2", "--dist", "loadfile", "--nbval", "--nbval-current-env", "--nbval-cell-timeout=300"]
 PYTEST += ["--durations=10"]  # the slowest are printed
+ONE_THREAD = {  # as numpy and TensorFlow are told
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "TF_NUM_INTRAOP_THREADS": "1",
+    "TF_NUM_INTEROP_THREADS": "1",
+}
 
 
 class Refusal(Exception):
@@ -56,7 +62,7 @@ def main(words, root=ROOT):
             trust(python, root)
             return become([python, "-m", "jupyterlab", *start_page(options)], root)
         if task == "test":
-            return become([python, "-m", "pytest", *PYTEST, *options], root, offline=True)
+            return become([python, "-m", "pytest", *PYTEST, *options], root, testing(root))
         return become([python, *options], root)
     except Refusal as refusal:
         print(f"\n{refusal}", file=sys.stderr)
@@ -75,12 +81,20 @@ def start_page(options):
     return list(options) if named else ["notebooks/00_start_here.ipynb", *options]
 
 
-def become(command, root, offline=False):
-    """Go on as `command` in the folder `root`, with the network refused to Python where `offline`."""
-    environment = dict(os.environ)
-    if offline:
-        paths = [str(root / "tests" / "offline"), environment.get("PYTHONPATH", "")]
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+def testing(root):
+    """What the tests find in their environment: no network for Python, and a thread for each of two workers.
+
+    Two kernels with as many threads as there are cores would wait for each other: a chapter that trains then
+    needs up to a third more of the processor. A user's own settings of threads stay.
+    """
+    paths = [str(root / "tests" / "offline"), os.environ.get("PYTHONPATH", "")]
+    threads = {name: os.environ.get(name, number) for name, number in ONE_THREAD.items()}
+    return {**threads, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+
+
+def become(command, root, variables=None):
+    """Go on as `command` in the folder `root`, with these variables over those of the environment."""
+    environment = {**os.environ, **(variables or {})}
     command = [str(part) for part in command]
     os.chdir(root)
     if os.name != "nt":

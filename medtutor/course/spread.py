@@ -11,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from medtutor.course import compare
+from medtutor.course.prepare import ONE_THREAD
 
 AS_IS = "as is"
 
@@ -30,18 +31,8 @@ SETTINGS = {
         "OPENBLAS_CORETYPE": "Haswell",
         "NPY_DISABLE_CPU_FEATURES": _NEWER_THAN_AVX2,
     },
-    "one thread": {
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-        "TF_NUM_INTRAOP_THREADS": "1",
-        "TF_NUM_INTEROP_THREADS": "1",
-    },
-    "four threads": {
-        "OMP_NUM_THREADS": "4",
-        "OPENBLAS_NUM_THREADS": "4",
-        "TF_NUM_INTRAOP_THREADS": "4",
-        "TF_NUM_INTEROP_THREADS": "4",
-    },
+    "one thread": ONE_THREAD,
+    "four threads": dict.fromkeys(ONE_THREAD, "4"),
     "other hash": {"PYTHONHASHSEED": "20260"},
 }
 

@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -351,6 +352,20 @@ def test_lab_opens_the_start_page_unless_a_notebook_is_named(options, first):
     words = prepare.start_page(options)
     assert [word for word in words if word.endswith(".ipynb")] == [first]
     assert [word for word in words if word != first] == [word for word in options if word != first]
+
+
+def test_tests_run_offline_with_a_thread_for_each_worker_unless_the_user_says_otherwise(
+    checkout, steps, monkeypatch
+):
+    seen = []
+    monkeypatch.setattr(prepare, "become", lambda command, root, variables: seen.append(variables))
+    for name in prepare.ONE_THREAD:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", "4")
+    monkeypatch.setenv("PYTHONPATH", "mine")
+    prepare.main(["test"], checkout)
+    assert seen[0].pop("PYTHONPATH").split(os.pathsep) == [str(checkout / "tests" / "offline"), "mine"]
+    assert seen[0] == {**dict.fromkeys(prepare.ONE_THREAD, "1"), "OMP_NUM_THREADS": "4"}
 
 
 def test_it_needs_nothing_but_the_standard_library():
