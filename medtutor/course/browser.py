@@ -12,6 +12,7 @@ QUIET = (
     "--disable-component-update --disable-sync"
 ).split()
 HERE = re.compile(r"(file|data|blob|about):|(http|ws)s?://(127\.0\.0\.1|localhost)[:/]")
+ELSEWHERE = re.compile(f"^(?!{HERE.pattern})")  # the browser asks about these alone
 OF_LAB = re.compile(r"/static/lab/|/lab/extensions/")  # scripts of JupyterLab, which answers for its own
 
 
@@ -40,17 +41,15 @@ def watched(chromium, **options):
     context = chromium.new_context(**{"viewport": {"width": 1280, "height": 900}} | options)
     seen = Watch()
 
-    def guard(route):
-        if HERE.match(route.request.url):
-            return route.continue_()
+    def refuse(route):
         seen.foreign.append(route.request.url)
-        return route.abort()
+        route.abort()
 
     def listen(message):
         if message.type == "error":
             seen.console.append((message.text, message.location.get("url", "")))
 
-    context.route("**/*", guard)
+    context.route(ELSEWHERE, refuse)
     page = context.new_page()
     page.on("pageerror", lambda error: seen.errors.append(error))
     page.on("console", listen)
