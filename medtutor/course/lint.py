@@ -365,7 +365,7 @@ def tolerances_are_tight(notebook):
 
 @rule
 def tolerances_are_measured(notebook):
-    """Each tolerance is at least three times the spread that was recorded for it."""
+    """Each tolerance is at least three times the spread that was recorded for the number as it is now."""
     run = f"run medtutor portability {notebook.path.stem} --write"
     if notebook.stated and notebook.spread is None:
         yield None, f"{len(notebook.stated)} tolerances have no recorded spread; wanted one each: {run}"
@@ -377,6 +377,8 @@ def tolerances_are_measured(notebook):
         record = notebook.spread["results"].get(f"{cell.id}: {name}")
         if record is None:
             yield cell, f"{name!r} has ± {number.tolerance} and no recorded spread: {run}"
+        elif Decimal(record.get("stored", number.value)) != number.value:
+            yield cell, f"{name!r} is {number.value}; its spread is of when it was {record['stored']}: {run}"
         elif number.tolerance < SPREADS * Decimal(record["spread"]):
             wanted = SPREADS * Decimal(record["spread"])
             yield (

@@ -343,6 +343,16 @@ def test_notebook_without_a_record_is_told_how_to_make_one(tmp_path):
     )
 
 
+def test_a_spread_that_was_recorded_for_another_number_is_named(tmp_path):
+    spread = {**SPREAD, "measure: test Dice": {"spread": "0.004", "stored": "0.900"}}
+    [said] = problems(tmp_path, CLEAN, spread)
+    assert said.endswith(
+        "'test Dice' is 0.874; its spread is of when it was 0.900: run medtutor portability 01_edges --write"
+    )
+    spread["measure: test Dice"]["stored"] = "0.8740"
+    assert problems(tmp_path, CLEAN, spread) == []
+
+
 def test_a_record_of_a_single_setting_is_no_measured_spread(tmp_path):
     [said] = problems(tmp_path, CLEAN, settings=["one thread"])
     assert said == (
