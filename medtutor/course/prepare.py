@@ -262,13 +262,14 @@ def install(venv, root, formerly):
     packages = locked(lock)
     print(f"Installing {len(packages)} packages (about 0.6 GB, from the network or a cache) …", flush=True)
     pip, uv, to_python = [python, "-m", "pip"], [python, "-m", "uv", "pip"], ["--python", python]
+    exactly = ["--no-deps", "--require-hashes", "-r", str(lock)]  # pip would look for newer ones for an extra
     environment = {**os.environ, **index_for_uv(python), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     fast = fetch_uv(python, packages, environment)
     if fast:
-        fast = works([*uv, "install", *to_python, "--require-hashes", "-r", str(lock)], environment)
+        fast = works([*uv, "install", *to_python, *exactly], environment)
     if not fast:
         print("uv could not do it; going on with pip, which takes longer …", flush=True)
-        if not works([*pip, "install", "--no-compile", "--require-hashes", "-r", str(lock)], environment):
+        if not works([*pip, "install", "--no-compile", *exactly], environment):
             raise Refusal(why_failed(root))
     remove(python, sorted(set(formerly) - set(packages)), environment)
     itself = ["--quiet", "--no-deps", "--no-build-isolation", "-e", str(root)]
