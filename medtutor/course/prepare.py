@@ -84,8 +84,8 @@ def start_page(options):
 def testing(root):
     """What the tests find in their environment: no network for Python, and a thread for each of two workers.
 
-    Two kernels with as many threads as there are cores would wait for each other: a chapter that trains then
-    needs up to a third more of the processor. A user's own settings of threads stay.
+    Two kernels with as many threads as there are cores would wait for each other: chapters that train then
+    need a quarter more of the processor. A user's own settings of threads stay.
     """
     paths = [str(root / "tests" / "offline"), os.environ.get("PYTHONPATH", "")]
     threads = {name: os.environ.get(name, number) for name, number in ONE_THREAD.items()}

@@ -91,7 +91,7 @@ def test_environment_yml_is_what_make_lock_would_write():
     assert (ROOT / "environment.yml").read_text(encoding="utf-8") == lock.environment_text(pins)
 
 
-def test_no_parser_of_addresses_is_locked_for_its_import_takes_longer_than_all_others():
+def test_no_parser_of_addresses_is_locked_for_whatever_reads_a_notebook_would_import_it():
     names = {each.name for each, _ in locked()}
     assert "jsonschema" in names and not {"rfc3987-syntax", "lark"} & names
 

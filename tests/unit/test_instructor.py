@@ -2,7 +2,6 @@
 
 import io
 import json
-import re
 
 import nbformat
 import pytest
@@ -14,7 +13,7 @@ from medtutor.exercises import find, stub
 WITH_CHECKS = [  # read as text, for every process of the tests asks this
     chapter
     for chapter in build.chapters()
-    if re.search("^# exercise: ", chapter.source.read_text(encoding="utf-8"), re.MULTILINE)
+    if any(map(build.EXERCISE.fullmatch, chapter.source.read_text(encoding="utf-8").splitlines()))
 ]
 
 TINY = """\
