@@ -38,8 +38,23 @@ class Watch:
 @contextmanager
 def watched(chromium, **options):
     """A fresh tab, 1280 pixels wide unless `options` say otherwise, and the Watch that is kept on it."""
-    context = chromium.new_context(**{"viewport": {"width": 1280, "height": 900}} | options)
-    seen = Watch()
+    context = profile(chromium, **options)
+    try:
+        with tab_in(context) as (page, seen):
+            yield page, seen
+    finally:
+        context.close()
+
+
+def profile(chromium, **options):
+    """A context that knows nothing of others; its tabs are 1280 pixels wide unless `options` differ."""
+    return chromium.new_context(**{"viewport": {"width": 1280, "height": 900}} | options)
+
+
+@contextmanager
+def tab_in(context):
+    """A new tab in this context and the Watch kept on it; it closes in the end, with what it opened."""
+    seen, others = Watch(), context.pages
 
     def refuse(route):
         seen.foreign.append(route.request.url)
@@ -57,7 +72,10 @@ def watched(chromium, **options):
     try:
         yield page, seen
     finally:
-        context.close()
+        for tab in context.pages:
+            if tab not in others:
+                tab.close()
+        context.unroute(ELSEWHERE, refuse)
 
 
 def kernel_is_there(page):

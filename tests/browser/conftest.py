@@ -7,7 +7,6 @@ import sys
 import time
 import urllib.request
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 import nbformat
@@ -50,39 +49,76 @@ def chromium():
 
 
 @contextmanager
-def tab(chromium, **options):
-    """A fresh tab; a request to another computer or an error in our scripts fails the test."""
-    with browser.watched(chromium, **options) as (opened, seen):
-        yield opened
+def quiet(tab):
+    """The page of a watched tab; a request to another computer or an error in our scripts fails the test."""
+    with tab as (page, seen):
+        yield page
     assert seen.foreign == [], "the page asked another computer"
     ours = [error.stack for error in seen.errors if not browser.OF_LAB.search(error.stack)]
     assert ours == [], "a script on the page failed"
 
 
 @pytest.fixture(scope="session")
-def new_tab(chromium):
-    """new_tab(**options) opens a tab of its own, as a context manager."""
-    return partial(tab, chromium)
+def profiles(chromium):
+    """profiles(**options): the profile with these options that tests share, with an empty tab that stays.
+
+    Beside a tab that stays, opening one and closing it takes half the work.
+    """
+    opened = {}
+
+    def of(**options):
+        key = json.dumps(options, sort_keys=True)
+        if key not in opened:
+            opened[key] = browser.profile(chromium, **options)
+            opened[key].new_page()
+        return opened[key]
+
+    yield of
+    for context in opened.values():
+        context.close()
+
+
+@contextmanager
+def forgetting(tab):
+    """The tab; at its end nothing that its pages stored is left to the next one."""
+    with tab as (page, seen):
+        yield page, seen
+        storage = page.context.new_cdp_session(page)
+        storage.send("Storage.clearDataForOrigin", {"origin": "*", "storageTypes": "all"})
+        page.context.clear_cookies()
+
+
+@pytest.fixture(scope="session")
+def new_tab(profiles):
+    """new_tab(**options) opens a tab, as a context manager; what its pages stored is forgotten in the end."""
+    return lambda **options: quiet(forgetting(browser.tab_in(profiles(**options))))
 
 
 @pytest.fixture
-def page(chromium):
+def page(new_tab):
     """A tab, 1280 pixels wide."""
-    with tab(chromium) as opened:
+    with new_tab() as opened:
         yield opened
 
 
 @pytest.fixture
-def touch_page(chromium):
+def own_page(chromium):
+    """A tab in a profile of its own: for a test that changes the clock, which is that of a whole profile."""
+    with quiet(browser.watched(chromium)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def touch_page(new_tab):
     """A tab on a screen that is touched, as on a tablet."""
-    with tab(chromium, has_touch=True) as opened:
+    with new_tab(has_touch=True) as opened:
         yield opened
 
 
 @pytest.fixture
-def zoomed_page(chromium):
+def zoomed_page(new_tab):
     """A tab at 200 % zoom: half as many pixels, each twice as large."""
-    with tab(chromium, viewport={"width": 640, "height": 450}, device_scale_factor=2) as opened:
+    with new_tab(viewport={"width": 640, "height": 450}, device_scale_factor=2) as opened:
         yield opened
 
 

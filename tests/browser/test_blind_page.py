@@ -1,6 +1,7 @@
 """The blind test in a real browser: nothing tells which is which before the end, and the score is scipy's."""
 
 import re
+from functools import cache
 
 import numpy as np
 import pytest
@@ -18,12 +19,15 @@ def kinds(round=0, n=20, seed=0):
     return [kind for kind, _ in deal(seed, round, n, [30, 30])]
 
 
+@cache
+def explorer(**options):
+    return explore_real_or_drawn(REAL, DRAWN, **options).page()
+
+
 @pytest.fixture
 def show(dark_page):
     """show(tab, copies, **options) opens a dark page that holds the explorer, so many times."""
-    return lambda tab, copies=1, **options: dark_page(
-        tab, explore_real_or_drawn(REAL, DRAWN, **options).page(), copies
-    )
+    return lambda tab, copies=1, **options: dark_page(tab, explorer(**options), copies)
 
 
 def grey(tab):
@@ -52,18 +56,18 @@ def test_the_pictures_are_those_dealt_in_their_order(page, show):
         page.keyboard.press("r")
 
 
-def test_no_word_of_the_page_depends_on_what_is_shown_before_the_end(page, show):
+def test_no_word_of_the_page_depends_on_what_is_shown_before_the_end(own_page, show):
     pages = []
-    page.clock.install()
+    own_page.clock.install()
     for seed in (0, 1):
-        show(page, seed=seed)
-        start(page)
+        show(own_page, seed=seed)
+        start(own_page)
         seen = []
         for number in range(20):
-            seen.append(page.locator(".mdx").evaluate("(el) => el.outerHTML"))
+            seen.append(own_page.locator(".mdx").evaluate("(el) => el.outerHTML"))
             assert f'aria-label="picture {number + 1} of 20, undisclosed;' in seen[-1]
-            page.keyboard.press("d")
-            page.clock.run_for(1000)  # by then the new picture has been announced
+            own_page.keyboard.press("d")
+            own_page.clock.run_for(1000)  # by then the new picture has been announced
         pages.append(seen)
     assert kinds(seed=0) != kinds(seed=1) and pages[0] == pages[1]
 
