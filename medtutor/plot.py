@@ -753,9 +753,10 @@ def _smaller_is_better(metric):
 
 
 def _plain_log_axis(ax):
-    """A logarithmic x axis with 1, 2, 5, 10, 20 … in plain numbers."""
+    """A logarithmic x axis with 1, 2, 5, 10 … in plain numbers; over more than three decades 1, 10, 100 …"""
     ax.set_xscale("log")
-    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    low, high = ax.get_xlim()
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high <= 1000 * low else (1,)))
     ax.xaxis.set_major_formatter("{x:g}")
     ax.xaxis.set_minor_formatter(NullFormatter())
 

@@ -371,3 +371,14 @@ def test_points_lie_where_they_are_and_lines_carry_their_names(drawn):
     assert {"1", "2", "5"} <= set(ticks) and all(tick.replace(".", "").isdigit() for tick in ticks)
     assert [text.get_text() for text in ax.texts] == ["bias"] and ax.texts[0].xy[1] == -0.25
     assert [set(line.get_ydata()) for line in ax.lines if line.get_linestyle() == "--"] == [{-0.25}]
+
+
+@pytest.mark.parametrize("x", [[1, 900], [1e-5, 0.7], [2e-3, 5e4]])
+def test_numbers_below_a_logarithmic_axis_do_not_touch(drawn, x):
+    plot.show_curves(x, {"loss": [1, 2]}, alt=ALT, xlabel="rate", ylabel="loss", logx=True)
+    (ax,) = drawn[0].axes
+    low, high = ax.get_xlim()
+    shown = [tick.label1 for tick in ax.xaxis.get_major_ticks() if low <= tick.get_loc() <= high]
+    boxes = [text.get_window_extent() for text in shown]
+    gaps = [right.x0 - left.x1 for left, right in zip(boxes, boxes[1:], strict=False)]
+    assert len(gaps) >= 3 and min(gaps) > 4, [text.get_text() for text in shown]
