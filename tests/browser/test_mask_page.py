@@ -163,7 +163,8 @@ def test_keyboard_alone_moves_slice_threshold_and_contrast(page, show):
 @pytest.mark.parametrize("width", [1280, 700])
 def test_mask_explorer_is_not_cut_off_and_does_not_jump(page, show, width):
     page.set_viewport_size({"width": width, "height": 900})
-    show(page, mask_explorer(spacing=SPACING))
+    names = tuple(f"patient mr-{2000000 + at}" for at in range(len(X)))  # as long as the course's
+    show(page, mask_explorer(spacing=SPACING, titles=names))
     heights = set()
     for at, step in ((0, 50), (1, 100), (2, 0)):
         slide(page, "slice", at)
