@@ -82,10 +82,11 @@ def profiles(chromium):
 def forgetting(tab):
     """The tab; at its end nothing that its pages stored is left to the next one."""
     with tab as (page, seen):
-        yield page, seen
-        storage = page.context.new_cdp_session(page)
-        storage.send("Storage.clearDataForOrigin", {"origin": "*", "storageTypes": "all"})
-        page.context.clear_cookies()
+        try:
+            yield page, seen
+        finally:
+            storage = page.context.new_cdp_session(page.context.pages[0])  # the tab that stays
+            storage.send("Storage.clearDataForOrigin", {"origin": "*", "storageTypes": "all"})
 
 
 @pytest.fixture(scope="session")

@@ -42,3 +42,24 @@ def test_requests_to_another_computer_are_refused_and_named_and_no_others(
         assert page.title() == ("refused,answered" if at_home == "server" else "refused,refused")  # by CORS
         assert sorted(seen.foreign) == sorted([*ABROAD, "wss://d.example/"])
         assert not seen.errors
+
+
+def test_nothing_that_a_page_stored_or_opened_is_left_to_the_next_tab(
+    new_tab, tmp_path, monkeypatch, address
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "page.html").write_text(
+        "<script>document.title = `${document.cookie}${localStorage.length}${sessionStorage.length}`;"
+        "document.cookie = 'a=b'; localStorage.c = sessionStorage.c = 'd';</script>",
+        encoding="utf-8",
+    )
+    tabs = []
+    for _ in range(2):
+        with new_tab() as tab:
+            with tab.expect_popup():
+                tab.goto(address + "page.html")
+                tab.evaluate("open('page.html')")
+            tabs.append((tab.title(), len(tab.context.pages)))
+            tab.reload()
+            assert tab.title() == "a=b11", "what is stored is there as long as the tab is"
+    assert tabs[0] == tabs[1] == ("00", tabs[0][1])
