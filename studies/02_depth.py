@@ -9,6 +9,7 @@ USES = [
     "medtutor.nn.classification.augment",
     "medtutor.nn.classification.Batches",
     "medtutor.nn.classification.conv_bn_relu",
+    "medtutor.nn.layers.FusedBatchNormalization",
     "medtutor.nn.classification.head",
     "medtutor.nn.classification.residual",
     "medtutor.nn.classification.deep_net",

@@ -12,6 +12,7 @@ USES = [
     "medtutor.nn.classification.augment",
     "medtutor.nn.classification.Batches",
     "medtutor.nn.classification.conv_bn_relu",
+    "medtutor.nn.layers.FusedBatchNormalization",
     "medtutor.nn.classification.head",
     "medtutor.nn.classification.small_vgg",
     "medtutor.nn.classification.train_net",

@@ -6,6 +6,7 @@ from keras import layers, models
 from medtutor.data import load_mr
 from medtutor.metrics import auroc
 from medtutor.nn import classification as nn
+from medtutor.nn.layers import FusedBatchNormalization
 
 USES = [
     "medtutor.nn.classification.normalise",
@@ -13,6 +14,7 @@ USES = [
     "medtutor.nn.classification.augment",
     "medtutor.nn.classification.Batches",
     "medtutor.nn.classification.conv_bn_relu",
+    "medtutor.nn.layers.FusedBatchNormalization",
     "medtutor.nn.classification.head",
     "medtutor.nn.classification.first_cnn",
     "medtutor.nn.classification.small_alexnet",
@@ -109,7 +111,7 @@ def _normed(momentum):
     image = x = layers.Input((32, 32, 2))
     for filters in (16, 32, 64):
         x = layers.Conv2D(filters, 3, padding="same", use_bias=momentum is None)(x)
-        x = x if momentum is None else layers.BatchNormalization(momentum=momentum)(x)
+        x = x if momentum is None else FusedBatchNormalization(momentum=momentum)(x)
         x = layers.MaxPooling2D()(layers.ReLU()(x))
     return models.Model(image, nn.head(x))
 

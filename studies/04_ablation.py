@@ -9,6 +9,7 @@ from keras import layers
 from medtutor.metrics import auroc
 from medtutor.nn import classification as nn
 from medtutor.nn import gan
+from medtutor.nn.layers import FusedBatchNormalization
 from medtutor.pictures import likeness
 
 USES = [
@@ -24,6 +25,7 @@ USES = [
     "medtutor.nn.classification.augment",
     "medtutor.nn.classification.Batches",
     "medtutor.nn.classification.conv_bn_relu",
+    "medtutor.nn.layers.FusedBatchNormalization",
     "medtutor.nn.classification.head",
     "medtutor.nn.classification.first_cnn",
     "medtutor.nn.classification.train_net",
@@ -120,7 +122,7 @@ def normed(size=32, filters=(32, 64, 128), classes=2, spread=False):
     h = image
     for i, f in enumerate(filters):
         h = layers.Conv2D(f, 4, 2, "same", kernel_initializer=gan.start())(h)
-        h = layers.LeakyReLU(negative_slope=0.2)(layers.BatchNormalization(momentum=0.9)(h) if i else h)
+        h = layers.LeakyReLU(negative_slope=0.2)(FusedBatchNormalization(momentum=0.9)(h) if i else h)
     scores = layers.Dense(classes, kernel_initializer=gan.start())(layers.GlobalMaxPooling2D()(h))
     h = layers.Flatten()(h)
     w_y = layers.Dense(classes, use_bias=False, kernel_initializer=gan.start())(h)

@@ -24,6 +24,7 @@ USES = [
     "medtutor.nn.classification.augment",
     "medtutor.nn.classification.Batches",
     "medtutor.nn.classification.conv_bn_relu",
+    "medtutor.nn.layers.FusedBatchNormalization",
     "medtutor.nn.classification.head",
     "medtutor.nn.classification.first_cnn",
     "medtutor.nn.classification.train_net",

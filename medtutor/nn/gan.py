@@ -17,6 +17,7 @@ from medtutor.data.progress import progress
 from medtutor.data.shipped import check_shipped
 from medtutor.data.studies import FOLDER, stored_study, unpacked
 from medtutor.nn.classification import first_cnn, normalise, shrink, train_net
+from medtutor.nn.layers import FusedBatchNormalization
 
 BRIGHTEST = 1.5  # of the slices of `load_mr`
 
@@ -74,7 +75,7 @@ def enlarge(x, filters, **options):
 
 def norm_relu(x):
     """Batch normalisation, then ReLU."""
-    return layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
+    return layers.ReLU()(FusedBatchNormalization(momentum=0.9)(x))
 
 
 def generator(size=32, z=64, filters=(128, 64, 32), classes=2):
