@@ -1798,8 +1798,9 @@ print(
 print("size on disk below a megabyte:", (folder / "tumour.keras").stat().st_size < 2**20)
 
 # %% [markdown] id="save-meaning"
-# What is *not* in this file: the threshold, the temperature, and the preparation. Forget `normalise` on the other side,
-# and the model answers anyway, wrongly and without a word:
+# What is *not* in this file: the threshold, the temperature, the preparation, and the code of layers that are not
+# Keras's own. Without `import medtutor.nn.layers` on the other side loading ends in an error, which is the better case:
+# forget `normalise`, and the model answers anyway, wrongly and without a word:
 
 # %% id="forgotten"
 right, forgotten = (
