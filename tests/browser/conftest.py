@@ -87,6 +87,7 @@ def forgetting(tab):
         finally:
             storage = page.context.new_cdp_session(page.context.pages[0])  # the tab that stays
             storage.send("Storage.clearDataForOrigin", {"origin": "*", "storageTypes": "all"})
+            storage.detach()
 
 
 @pytest.fixture(scope="session")
