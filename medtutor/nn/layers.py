@@ -1,4 +1,4 @@
-"""Layers that Keras 3 has, made faster. Importing it loads Keras.
+"""Layers that Keras 3 has, made faster. Importing it loads Keras; from then on arrays are fed untuned.
 
 `FusedBatchNormalization(momentum=0.9)` stands where `keras.layers.BatchNormalization(momentum=0.9)` would,
 and a model that was saved with it loads where this module is imported.
@@ -6,6 +6,10 @@ and a model that was saved with it loads where this module is imported.
 
 import keras
 from keras import ops
+
+from medtutor.nn.feeding import feed_without_tuning
+
+feed_without_tuning()
 
 
 @keras.saving.register_keras_serializable("medtutor")

@@ -16,6 +16,9 @@ from keras import layers, ops
 from medtutor import tags as bio
 from medtutor.metrics import entity_f1
 from medtutor.nn.crf import CRF, CRFLoss, allowed_transitions, best_path
+from medtutor.nn.feeding import feed_without_tuning
+
+feed_without_tuning()
 
 # A dictionary
 

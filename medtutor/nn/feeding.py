@@ -1,0 +1,39 @@
+"""Keras feeds arrays to `fit`, `evaluate` and `predict` without a wait at the end. Importing it loads Keras.
+
+Keras hands arrays to tf.data, and tf.data tunes itself in a thread that sleeps 10, 20, 40 ... ms, at last a
+minute. When the batches are used up, TensorFlow 2.21 wakes this thread first and only then sets the mark that
+tells it to end (`Model::OptimizeLoop` and `CancellationManager::StartCancel` in its source). A thread that
+looks in between sleeps on, and the call waits for it: an epoch of three seconds then takes five.
+"""
+
+import contextlib
+from functools import wraps
+
+import keras
+
+
+def feed_without_tuning():
+    """Have Keras tell tf.data not to tune itself when it feeds arrays, as it does for its own `PyDataset`.
+
+    Each batch and each result stays the same, bit for bit. A second call changes nothing, nor does any with
+    another backend, or with a Keras that has no such place any more: then it feeds as it is.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return
+    with contextlib.suppress(ImportError, AttributeError):  # Keras has no public setting for it
+        from keras.src.trainers.data_adapters.array_data_adapter import ArrayDataAdapter
+
+        if not hasattr(ArrayDataAdapter.get_tf_dataset, "__wrapped__"):
+            ArrayDataAdapter.get_tf_dataset = _untuned(ArrayDataAdapter.get_tf_dataset)
+
+
+def _untuned(get_tf_dataset):
+    @wraps(get_tf_dataset)
+    def get(adapter):
+        import tensorflow as tf
+
+        options = tf.data.Options()
+        options.autotune.enabled = False
+        return get_tf_dataset(adapter).with_options(options)
+
+    return get
