@@ -66,6 +66,7 @@ class Keras:
         self.net.compile(
             keras.optimizers.Adam(rate), summed_loss, jit_compile=False, steps_per_execution=EXECUTION
         )
+        self.net.optimizer.build(self.net.trainable_variables)  # as `train_unet` does
 
     def weights(self):
         return self.net.count_params()

@@ -122,6 +122,7 @@ def train_unet(
     model, pairs = make(), Pairs(x, y, seed, batch, augment)
     schedule = keras.optimizers.schedules.CosineDecay(rate, epochs * len(pairs))
     model.compile(keras.optimizers.Adam(schedule), loss, jit_compile=False, steps_per_execution=16)
+    model.optimizer.build(model.trainable_variables)  # within `fit` it would take seconds
     return model, model.fit(pairs, epochs=epochs, verbose=0, **options).history
 
 

@@ -859,6 +859,7 @@ def train_unet(
     model.compile(
         keras.optimizers.Adam(schedule), loss, jit_compile=False, steps_per_execution=16
     )
+    model.optimizer.build(model.trainable_variables)  # within `fit` it would take seconds
     return model, model.fit(pairs, epochs=epochs, verbose=0, **options).history
 
 
