@@ -1,7 +1,7 @@
 """Chapter 3's U-Net in Keras against MONAI's BasicUNet of about equal size: a step, and seconds to a Dice.
 
     python benchmarks/segmentation.py --peers build/peers
-    python benchmarks/segmentation.py --peers build/peers --rounds 15 --trainings 5
+    python benchmarks/segmentation.py --peers build/peers --rounds 15 --trainings 15
 
 Measured is the time of a training step, and that from nothing to a median Dice of 0.75 over the test
 patients with a lesion, judged after each epoch, on the chapter's simulated lesions at 64 x 64 pixels:
@@ -198,7 +198,7 @@ def learning(choices, rounds, train, test, steps):
 
 
 def main():
-    parser = arguments(__doc__, rounds=9, trainings=3, patients=500)
+    parser = arguments(__doc__, rounds=9, trainings=9, patients=500)
     parser.add_argument("--no-compile", action="store_true", help="do not try torch.compile")
     options = parser.parse_args()
     report = Report(options, seeds=list(range(options.trainings)))
