@@ -39,6 +39,7 @@ def tagger(output="path", **compiled):
     model = keras.Model(words, outputs)
     options = {"optimizer": keras.optimizers.Adam(0.2), "loss": CRFLoss(), "metrics": ["accuracy"]}
     model.compile(**{**options, "jit_compile": False, **compiled})
+    model.optimizer.build(model.trainable_variables)  # within `fit` each step would be traced twice
     return model
 
 
