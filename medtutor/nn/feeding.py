@@ -1,9 +1,10 @@
-"""Keras feeds arrays to `fit`, `evaluate` and `predict` without a wait at the end. Importing it loads Keras.
+"""Keep `fit`, `evaluate` and `predict` on arrays from waiting at their end. Importing it loads Keras.
 
 Keras hands arrays to tf.data, and tf.data tunes itself in a thread that sleeps 10, 20, 40 ... ms, at last a
-minute. When the batches are used up, TensorFlow 2.21 wakes this thread first and only then sets the mark that
-tells it to end (`Model::OptimizeLoop` and `CancellationManager::StartCancel` in its source). A thread that
-looks in between sleeps on, and the call waits for it: an epoch of three seconds then takes five.
+minute. With TensorFlow 2.21 a call often returns only when this thread wakes up next: an epoch of three
+seconds then takes five. The source has a gap that explains it: at the end the thread is woken first
+(`Model::OptimizeLoop`), and the mark that tells it to end is set after that (`CancellationManager`); a thread
+that looks in between sleeps on.
 """
 
 import contextlib
