@@ -128,7 +128,8 @@ def run_here(path, out):
     from nbclient import NotebookClient
 
     notebook = nbformat.read(path, as_version=4)
-    client = NotebookClient(notebook, kernel_name="python3", timeout=CELL_SECONDS, store_widget_state=False)
+    options = dict(kernel_name="python3", store_widget_state=False, coalesce_streams=True)
+    client = NotebookClient(notebook, timeout=CELL_SECONDS, **options)
     environment = {**os.environ, **kernel_environment()}
     client.execute(env=environment, cwd=str(Path(path).parent), stderr=subprocess.DEVNULL)
     nbformat.write(notebook, out)
@@ -172,14 +173,27 @@ def _same_words(stored, fresh):
     """Whether two cells put out the same, numbers with a ± aside, however far these moved."""
     if fresh is None:
         return False
-    from medtutor.course.strict import _comparable, _kinds
+    from medtutor.course.strict import _kinds
 
-    old, new = _comparable(stored["outputs"]), _comparable(fresh["outputs"])
+    old, new = _in_one_piece(stored["outputs"]), _in_one_piece(fresh["outputs"])
     if _kinds(old) != _kinds(new):
         return False
     rule = stored["metadata"].get("nbval", {})
     widening = {name: rule[name] for name in ("rtol", "atol") if name in rule}
     return all(_agree(a, b, widening) for a, b in zip(old, new, strict=True))
+
+
+def _in_one_piece(outputs):
+    """Outputs to compare, with all that was printed as one text: from a kernel it comes in any pieces."""
+    from medtutor.course.strict import _comparable
+
+    joined = []
+    for output in _comparable(outputs):  # streams first, sorted by their names
+        if joined and output.output_type == "stream" and output.name == joined[-1].get("name"):
+            joined[-1].text += output.text
+        else:
+            joined.append(output)
+    return joined
 
 
 def _agree(old, new, widening):

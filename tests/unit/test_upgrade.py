@@ -48,6 +48,16 @@ def test_another_word_an_absent_cell_and_another_kind_of_output_read_otherwise()
     assert upgrade.compared("02", stored, fresh).words == ("a", "b", "c")
 
 
+def test_what_is_printed_may_come_in_pieces():
+    stored, fresh = (chapter("cases 12", "Dice 0.80 ± 0.10") for _ in range(2))
+    pieces = ("cases ", "12\n", "Dice 0.85 ± 0.10\n")
+    fresh.cells[0].outputs = [new_output("stream", name="stdout", text=piece) for piece in pieces]
+    found = upgrade.compared("02", stored, fresh)
+    assert found.good and found.words == () and len(found.moved) == 1
+    fresh.cells[0].outputs[1].text = "13\n"
+    assert upgrade.compared("02", stored, fresh).words == ("evaluate",)
+
+
 def test_unchecked_cells_are_left_out():
     stored, fresh = (chapter(f"took {t} s", f"{t}.0 ± 1", tags=["nbval-ignore-output"]) for t in (3, 9))
     assert upgrade.compared("02", stored, fresh) == upgrade.Chapter("02", 0)
@@ -104,6 +114,16 @@ def test_a_notebook_is_run_by_the_other_python_and_stays_as_it_was(planted, tmp_
     assert found.good and found.moved[0].share == pytest.approx(0.5)
     assert path.read_bytes() == before
     assert "01_tiny: 1 of 1 numbers moved, 0 beyond" in capsys.readouterr().out
+
+
+def test_a_number_that_is_printed_in_pieces_is_found(planted, tmp_path):
+    path, make = planted
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[0].source = "import sys, time\nfor each in 'Dice 0.8', '5 ± 0.10':\n"
+    notebook.cells[0].source += "    print(each, end='', flush=True)\n    time.sleep(0.5)"
+    nbformat.write(notebook, path)
+    (found,) = upgrade.upgrade([path], folder=tmp_path / "new", make=make)
+    assert found.good and [each.share for each in found.moved] == [pytest.approx(0.5)]
 
 
 def test_a_chapter_that_does_not_run_is_told_with_its_error(planted, tmp_path, capsys):
