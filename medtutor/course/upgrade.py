@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -128,8 +129,7 @@ def run_here(path, out):
     from nbclient import NotebookClient
 
     notebook = nbformat.read(path, as_version=4)
-    options = dict(kernel_name="python3", store_widget_state=False, coalesce_streams=True)
-    client = NotebookClient(notebook, timeout=CELL_SECONDS, **options)
+    client = NotebookClient(notebook, kernel_name="python3", timeout=CELL_SECONDS, store_widget_state=False)
     environment = {**os.environ, **kernel_environment()}
     client.execute(env=environment, cwd=str(Path(path).parent), stderr=subprocess.DEVNULL)
     nbformat.write(notebook, out)
@@ -142,6 +142,7 @@ def compared(name, stored, fresh):
     """
     from medtutor.course.spread import results
 
+    stored, fresh = _in_one_piece(stored), _in_one_piece(fresh)
     before, now = results(stored), results(fresh)
     moved = [_moved(each, before.get(each), now.get(each)) for each in dict.fromkeys([*before, *now])]
     moved = sorted(filter(None, moved), key=lambda each: -each.share)
@@ -154,6 +155,17 @@ def compared(name, stored, fresh):
         and not _same_words(cell, cells.get(cell["id"]))
     ]
     return Chapter(name, len(before), tuple(moved), tuple(words))
+
+
+def _in_one_piece(notebook):
+    """A copy whose cells print one text each: from a kernel it comes in any pieces."""
+    from nbval.plugin import coalesce_streams
+
+    notebook = deepcopy(notebook)
+    for cell in notebook["cells"]:
+        if "outputs" in cell:
+            cell["outputs"] = coalesce_streams(cell["outputs"])
+    return notebook
 
 
 def _moved(name, a, b):
@@ -173,27 +185,14 @@ def _same_words(stored, fresh):
     """Whether two cells put out the same, numbers with a ± aside, however far these moved."""
     if fresh is None:
         return False
-    from medtutor.course.strict import _kinds
+    from medtutor.course.strict import _comparable, _kinds
 
-    old, new = _in_one_piece(stored["outputs"]), _in_one_piece(fresh["outputs"])
+    old, new = _comparable(stored["outputs"]), _comparable(fresh["outputs"])
     if _kinds(old) != _kinds(new):
         return False
     rule = stored["metadata"].get("nbval", {})
     widening = {name: rule[name] for name in ("rtol", "atol") if name in rule}
     return all(_agree(a, b, widening) for a, b in zip(old, new, strict=True))
-
-
-def _in_one_piece(outputs):
-    """Outputs to compare, with all that was printed as one text: from a kernel it comes in any pieces."""
-    from medtutor.course.strict import _comparable
-
-    joined = []
-    for output in _comparable(outputs):  # streams first, sorted by their names
-        if joined and output.output_type == "stream" and output.name == joined[-1].get("name"):
-            joined[-1].text += output.text
-        else:
-            joined.append(output)
-    return joined
 
 
 def _agree(old, new, widening):

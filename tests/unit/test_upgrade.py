@@ -119,7 +119,7 @@ def test_a_notebook_is_run_by_the_other_python_and_stays_as_it_was(planted, tmp_
 def test_a_number_that_is_printed_in_pieces_is_found(planted, tmp_path):
     path, make = planted
     notebook = nbformat.read(path, as_version=4)
-    notebook.cells[0].source = "import sys, time\nfor each in 'Dice 0.8', '5 ± 0.10':\n"
+    notebook.cells[0].source = "import time\nfor each in 'Dice 0.8', '5 ± 0.10':\n"
     notebook.cells[0].source += "    print(each, end='', flush=True)\n    time.sleep(0.5)"
     nbformat.write(notebook, path)
     (found,) = upgrade.upgrade([path], folder=tmp_path / "new", make=make)
