@@ -3,6 +3,10 @@
 import keras
 import numpy as np
 
+from medtutor.nn.feeding import feed_without_tuning
+
+feed_without_tuning()
+
 
 class Batches(keras.utils.PyDataset):
     """Batches (x, y) that hold each example once in an epoch, in an order that seed and epoch decide."""

@@ -1,31 +1,35 @@
-"""Keep `fit`, `evaluate` and `predict` on arrays from waiting at their end. Importing it loads Keras.
+"""Keep `fit`, `evaluate` and `predict` from waiting between their epochs and at their end. Importing it loads Keras.
 
-Keras hands arrays to tf.data, and tf.data tunes itself in a thread that sleeps 10, 20, 40 ... ms, at last a
-minute. With TensorFlow 2.21 a call often returns only when this thread wakes up next: an epoch of three
-seconds then takes five. The source has a gap that explains it: at the end the thread is woken first
-(`Model::OptimizeLoop`), and the mark that tells it to end is set after that (`CancellationManager`); a thread
-that looks in between sleeps on.
+Keras hands arrays, and what a `PyDataset` gives, to tf.data, and tf.data tunes itself in a thread that sleeps
+10, 20, 40 ... ms, at last a minute. With TensorFlow 2.21 a call often returns, or the next epoch begins, only
+when this thread wakes up next: an epoch of three seconds then takes five, and one of nine took nineteen. The
+source has a gap that explains it: at the end the thread is woken first (`Model::OptimizeLoop`), and the mark
+that tells it to end is set after that (`CancellationManager`); a thread that looks in between sleeps on.
 """
 
 import contextlib
 from functools import wraps
+from importlib import import_module
 
 import keras
 
+ADAPTERS = ("array_data_adapter.ArrayDataAdapter", "py_dataset_adapter.PyDatasetAdapter")
+
 
 def feed_without_tuning():
-    """Have Keras tell tf.data not to tune itself when it feeds arrays, as it does for its own `PyDataset`.
+    """Have Keras tell tf.data not to tune itself, as it does for a `PyDataset` with several workers.
 
     Each batch and each result stays the same, bit for bit. A second call changes nothing, nor does any with
     another backend, or with a Keras that has no such place any more: then it feeds as it is.
     """
     if keras.backend.backend() != "tensorflow":
         return
-    with contextlib.suppress(ImportError, AttributeError):  # Keras has no public setting for it
-        from keras.src.trainers.data_adapters.array_data_adapter import ArrayDataAdapter
-
-        if not hasattr(ArrayDataAdapter.get_tf_dataset, "__wrapped__"):
-            ArrayDataAdapter.get_tf_dataset = _untuned(ArrayDataAdapter.get_tf_dataset)
+    for place in ADAPTERS:
+        module, name = place.split(".")
+        with contextlib.suppress(ImportError, AttributeError):  # Keras has no public setting for it
+            adapter = getattr(import_module(f"keras.src.trainers.data_adapters.{module}"), name)
+            if not hasattr(adapter.get_tf_dataset, "__wrapped__"):
+                adapter.get_tf_dataset = _untuned(adapter.get_tf_dataset)
 
 
 def _untuned(get_tf_dataset):
