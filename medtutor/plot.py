@@ -275,11 +275,12 @@ def show_confusion(matrix, classes, *, alt, size=1.15, caption=""):
     return Picture.of(figure, alt, caption)
 
 
-def show_calibration(models, p=None, *, bins=10, alt, size=4.8, caption=""):
+def show_calibration(models, p=None, *, bins=10, cases="cases", alt, size=4.8, caption=""):
     """Reliability diagram: the share that is sick against the probability promised, and the cases per bin.
 
     models  {name: (y, p)}, up to five; or y, followed by p.  y (n,) 0/1, p (n,) probabilities
     bins    equal parts of 0..1, see metrics.calibration_curve; empty ones have no point
+    cases   what is counted, e.g. "pixels"; a million and more are counted in millions
 
     On the diagonal, of those given 30 % indeed 30 % are sick; below it the model promises too much. The bars
     beneath say how many cases stand behind each point. The legend states the calibration error (ECE).
@@ -293,14 +294,18 @@ def show_calibration(models, p=None, *, bins=10, alt, size=4.8, caption=""):
     for i, ((name, (y, p)), style) in enumerate(zip(models.items(), styles, strict=False)):
         (color, line, marker), hatch = style
         promised, seen, n = _of(name, metrics.calibration_curve, y, p, bins)
-        label = _label(name, f"ECE {metrics.calibration_error(y, p, bins):.2f}")
+        error = metrics.calibration_error(y, p, bins)
+        label = _label(name, f"ECE {error:.2f}" if error >= 0.005 or error == 0 else "ECE below 0.005")
         ax.plot(promised, seen, color=color, linestyle=line, marker=marker, markersize=6, label=label)
         first = np.ceil(promised * bins - 1e-9).clip(1) - 1  # the bin's number, from its mean
         at = (first + 0.08) / bins + (i + 0.5) * width
         below.bar(at, n, width, color=color, hatch=hatch, edgecolor="white", linewidth=0)
     ax.plot([0, 1], [0, 1], color="0.45", linewidth=1, linestyle=(0, (1, 2)), label="as promised")
     ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), ylabel="share that is sick")
-    below.set(xlabel="predicted probability", ylabel="cases")
+    millions = max(bar.get_height() for bar in below.patches) >= 1e6
+    below.set(xlabel="predicted probability", ylabel=f"millions of {cases}" if millions else cases)
+    if millions:
+        below.yaxis.set_major_formatter(lambda n, _: f"{n / 1e6:g}")
     for panel in (ax, below):
         panel.grid(alpha=0.3)
         panel.set_axisbelow(True)

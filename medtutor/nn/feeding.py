@@ -1,4 +1,4 @@
-"""Keep `fit`, `evaluate` and `predict` from waiting between their epochs and at their end. Importing it loads Keras.
+"""Keep Keras from waiting between the epochs and at the end of `fit`, `evaluate`, `predict`. It loads Keras.
 
 Keras hands arrays, and what a `PyDataset` gives, to tf.data, and tf.data tunes itself in a thread that sleeps
 10, 20, 40 ... ms, at last a minute. With TensorFlow 2.21 a call often returns, or the next epoch begins, only

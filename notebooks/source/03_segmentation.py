@@ -1190,6 +1190,7 @@ result("calibration error, doubtful pixels", error, within=0.004)
 # %% id="calibration-shown"
 show_calibration(
     {"pixels of the brain": (test.y[brain], p[brain])},
+    cases="pixels",
     alt="Reliability diagram of the pixels of the brain. Between one tenth and eight tenths the "
     "curve is nearly flat, at a share of about one half; only at both ends it meets the diagonal. "
     "Nearly all pixels are in the first bin, few in the last, hardly any between."

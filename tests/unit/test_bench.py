@@ -218,6 +218,20 @@ def test_what_was_run_is_stored_and_the_rest_stays(runner, tmp_path, monkeypatch
     assert "bad ended with status 1 and no result." in out and said in out
 
 
+def test_without_its_peers_nothing_takes_the_place_of_what_was_measured(
+    runner, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(runner, "RESULTS", tmp_path / "results.json")
+    monkeypatch.setattr(runner, "peers", lambda: None)
+    former = {"metrics": of(Row("with", "", ours=(1.0,))), "streaming": of(Row("old", "", ours=(1.0,)))}
+    bench.store(former, tmp_path / "results.json")
+    found = {"metrics": of(Row("with", "", missing="no torch")), "streaming": of(Row("new", "", ours=(2.0,)))}
+    monkeypatch.setattr(runner, "run", lambda script, _: ({script.stem: found[script.stem]}, ""))
+    runner.main(["metrics", "streaming", "--write"])
+    assert bench.load(tmp_path / "results.json") == {**former, "streaming": found["streaming"]}
+    assert "metrics: not kept" in (said := capsys.readouterr().out) and "streaming: not kept" not in said
+
+
 def test_all_is_all_but_what_is_run_when_named(runner, tmp_path, monkeypatch):
     ran = []
     monkeypatch.setattr(runner, "run", lambda script, environment: ran.append(script.stem) or ({}, ""))

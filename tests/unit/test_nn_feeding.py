@@ -1,4 +1,4 @@
-"""Keras feeds its nets through tf.data without autotuning, in every call, and they train to the same weights."""
+"""Keras feeds its nets through tf.data without autotuning, in every call; the weights stay the same."""
 
 import keras
 import numpy as np
@@ -40,7 +40,10 @@ CALLS = {
     "predict": lambda model, x, y: model.predict(x, batch_size=4, verbose=0),
     "predict, PyDataset": lambda model, x, y: model.predict(Rows(x), verbose=0),
 }
-FED_BY = {"arrays": lambda x, y: {"x": x, "y": y, "batch_size": 4}, "PyDataset": lambda x, y: {"x": Rows(x, y)}}
+FED_BY = {
+    "arrays": lambda x, y: {"x": x, "y": y, "batch_size": 4},
+    "PyDataset": lambda x, y: {"x": Rows(x, y)},
+}
 
 
 def small(seed=0):

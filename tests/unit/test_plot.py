@@ -229,6 +229,21 @@ def test_the_bars_of_a_reliability_diagram_stand_under_their_points(drawn):
     assert texts(above)[0] == "ECE 0.04"  # (2 · 0.05 + 3 · 0.033 + 2 · 0.025) / 7
 
 
+def test_a_small_calibration_error_is_not_rounded_to_none(drawn):
+    p, y = np.repeat([0.25, 0.75], 1000), np.tile([0, 0, 0, 1, 1, 1, 1, 0], 250)
+    for wrong in (0.004, 0):
+        plot.show_calibration(np.sort(y), np.sort(p) + wrong, alt=ALT, bins=1)
+    assert [texts(figure.axes[0])[0] for figure in drawn] == ["ECE below 0.005", "ECE 0.00"]
+
+
+def test_millions_are_counted_in_millions(drawn):
+    for n in (999_999, 1_500_000):
+        plot.show_calibration(np.arange(n) % 2, np.full(n, 0.5), alt=ALT, cases="pixels", bins=2)
+    few, many = (figure.axes[1].yaxis for figure in drawn)
+    assert (few.get_label_text(), many.get_label_text()) == ("pixels", "millions of pixels")
+    assert many.get_major_formatter()(1_500_000, 0) == "1.5"
+
+
 def test_the_bars_of_several_models_do_not_hide_one_another(drawn):
     models = {name: (TRUTH, SCORE) for name in "abcde"}
     plot.show_calibration(models, alt=ALT, bins=4)
