@@ -25,7 +25,7 @@ USES = [
     "medtutor.data.published.tagged.load_cmedqaner",
 ]
 
-SEEDS = (0,)
+SEEDS = (0, 1, 2)
 EPOCHS, BATCH = 12, 16
 
 

@@ -12,6 +12,8 @@ from typing import NamedTuple
 import keras
 import numpy as np
 from keras import layers, ops
+from scipy.sparse import coo_matrix
+from scipy.sparse.linalg import svds
 
 from medtutor import tags as bio
 from medtutor.metrics import entity_f1
@@ -302,6 +304,63 @@ def encode_tags(codes, y):
     if strange := set(chain.from_iterable(y)) - set(known):
         raise ValueError(f"tag {min(strange)!r} is not among {', '.join(codes.tags)}")
     return numbers(y, known, padding=-1)
+
+
+# Vectors of words from text without tags
+
+
+def met(rows, words, reach=2):
+    """How often any two of the words stand within `reach` tokens of each other: a sparse matrix."""
+    number, pairs = {word: i for i, word in enumerate(words)}, Counter()
+    for row in rows:
+        ids = [number.get(word) for word in row]
+        for i, a in enumerate(ids):
+            for b in ids[max(0, i - reach) : i]:
+                if a is not None and b is not None:
+                    pairs[a, b] += 1
+                    pairs[b, a] += 1
+    a, b = np.array(list(pairs)).T
+    return coo_matrix((np.array(list(pairs.values()), float), (a, b)), shape=(len(words),) * 2)
+
+
+def word_vectors(text, words, size=50):
+    """A vector for each word, by the words that stand beside it in a text. (n, size), each of length 1
+
+    text  rows of tokens;  words  more than `size` of them. A word that meets no other gets zeros.
+    Source: Levy and Goldberg, NeurIPS 2014.
+    """
+    n = met(text, words)
+    n_a = np.asarray(n.sum(axis=1)).ravel()
+    n.data = np.maximum(0, np.log(n.data * n_a.sum() / (n_a[n.row] * n_a[n.col])))
+    u, s, _ = svds(n.tocsr(), k=size, random_state=0)
+    vectors = u * np.sqrt(s)
+    return vectors / (np.linalg.norm(vectors, axis=1, keepdims=True) + 1e-9)  # now dot is cosine
+
+
+def more_words(codes, words):
+    """The Codes with further words, which were not seen in training and have a vector from elsewhere."""
+    known = dict(codes.words)
+    for word in words:
+        known.setdefault(normal(word), len(known) + 2)
+    return codes._replace(words=known)
+
+
+def start_from(model, codes, words, vectors):
+    """The same tagger, which starts from these vectors of words; the other words' stay as they are.
+
+    words    n of them, each in `codes`;  vectors  (n, the size of the tagger's vectors)
+    """
+    first = (each for each in model.layers if isinstance(each, layers.Embedding))
+    layer = next(each for each in first if each.input is model.input["words"])
+    if vectors.shape != (len(words), layer.output_dim):
+        wanted = f"{len(words)} words need an array ({len(words)}, {layer.output_dim})"
+        raise ValueError(f"vectors of shape {vectors.shape}; for this tagger {wanted}")
+    if strange := [word for word in words if normal(word) not in codes.words]:
+        raise ValueError(f"{strange[0]!r} is not in the codes; add it with more_words(codes, words)")
+    table = layer.get_weights()[0]
+    table[[codes.words[normal(word)] for word in words]] = vectors
+    layer.set_weights([table])
+    return model
 
 
 # The neural tagger

@@ -14,8 +14,8 @@ REUSED = {
     "03_segmentation": "segmentation",
 }
 SHOWN = {  # modules that hold more than their chapter has room for, and what it shows of them
-    ("05_entity_recognition", "tagging"): "dictionary look_up shape normal vocabulary vectors letter_cnn "
-    "tagger train_tagger impossible",
+    ("05_entity_recognition", "tagging"): "dictionary look_up shape normal vocabulary met word_vectors "
+    "vectors letter_cnn tagger train_tagger impossible",
     ("05_entity_recognition", "crf"): "",  # the chapter has its own, by hand and for one sentence
     ("03_segmentation", "layers"): "",  # Keras's layer, whose arithmetic chapter 2 shows, made faster
     ("04_gan_augmentation", "gan"): "one_each hospital to_tanh from_tanh start enlarge norm_relu generator "

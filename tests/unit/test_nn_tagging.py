@@ -284,6 +284,83 @@ def test_a_word_seen_n_times_is_taken_for_unknown_with_u_in_u_plus_n_and_its_par
     assert (other[0][0]["words"][:, :3] > 1).all()
 
 
+# Vectors from text without tags
+
+
+TEXT = (
+    ("no", "chest", "pain", "today", "."),
+    ("no", "knee", "pain", "today"),
+    ("the", "chest", "is", "clear", "."),
+    ("alone",),
+)
+
+
+def test_pairs_of_words_are_those_counted_by_hand():
+    words = ["pain", "no", "today", "chest"]
+    n = nn.met(TEXT, words).toarray()
+    assert n.tolist() == [[0, 2, 2, 1], [2, 0, 0, 1], [2, 0, 0, 1], [1, 1, 1, 0]]
+    assert nn.met(TEXT, words, reach=1).toarray()[0].tolist() == [0, 0, 2, 1]
+    assert nn.met((("pain", "pain"),), words).toarray()[0, 0] == 2, "each is beside the other"
+
+
+def test_vectors_of_words_are_the_first_singular_vectors_of_ppmi_counted_in_loops():
+    words = sorted({word for row in TEXT for word in row})
+    n = np.zeros((len(words), len(words)))
+    for row in TEXT:
+        for i, j in itertools.product(range(len(row)), repeat=2):
+            n[words.index(row[i]), words.index(row[j])] += 0 < abs(i - j) <= 2
+    ppmi = np.zeros_like(n)
+    for a, b in itertools.product(range(len(words)), repeat=2):
+        if n[a, b]:
+            ppmi[a, b] = max(0, np.log(n[a, b] * n.sum() / (n[a].sum() * n[:, b].sum())))
+    u, s, _ = np.linalg.svd(ppmi)
+    wanted = u[:, :4] * np.sqrt(s[:4])
+    length = np.linalg.norm(wanted, axis=1)
+    met = length > 1e-9
+    wanted[met] /= length[met, None]
+    found = nn.word_vectors(TEXT, words, 4)
+    assert [words[i] for i in np.flatnonzero(~met)] == ["alone"]
+    assert abs(s[3] - s[4]) > 0.01, "else the first four are not determined"
+    np.testing.assert_allclose(found @ found.T, wanted @ wanted.T, atol=1e-6)
+
+
+def test_a_tagger_starts_from_the_vectors_given_and_keeps_the_rest():
+    codes = nn.codes(X, Y)
+    c = nn.more_words(codes, ("ibuprofen",))
+    model = nn.tagger(c, size=3, units=2)
+    before = model.get_weights()
+    assert nn.start_from(model, c, ("ibuprofen", "Fever"), np.array([[1, 2, 3], [4, 5, 6]])) is model
+    (which,) = (i for i, w in enumerate(before) if w.shape == (len(c.words) + 2, 3))
+    before[which][c.words["ibuprofen"]] = 1, 2, 3
+    before[which][c.words["fever"]] = 4, 5, 6
+    for wanted, found in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(wanted, found)
+
+
+def test_further_words_get_the_next_numbers_and_known_ones_keep_theirs():
+    codes = nn.codes(X, Y)
+    more = nn.more_words(codes, ("ibuprofen", "Fever", "250", "ibuprofen", "colic"))
+    assert {word: more.words[word] for word in codes.words} == codes.words
+    new = {word: number for word, number in more.words.items() if word not in codes.words}
+    assert new == {"ibuprofen": len(codes.words) + 2, "colic": len(codes.words) + 3}, "250 is 000, as 100 was"
+    assert sorted(more.words.values()) == list(range(2, len(more.words) + 2))
+    assert "ibuprofen" not in codes.words and more.parts == codes.parts and more.tags == codes.tags
+
+
+@pytest.mark.parametrize(
+    ("words", "shape", "said"),
+    [
+        (("fever",), (1, 4), r"vectors of shape \(1, 4\); for this tagger 1 words need an array \(1, 3\)"),
+        (("fever", "pain"), (1, 3), r"\(1, 3\); for this tagger 2 words need an array \(2, 3\)"),
+        (("fever", "ibuprofen"), (2, 3), "'ibuprofen' is not in the codes"),
+    ],
+)
+def test_vectors_that_do_not_fit_are_refused(words, shape, said):
+    c = nn.codes(X, Y)
+    with pytest.raises(ValueError, match=said):
+        nn.start_from(nn.tagger(c, size=3, units=2), c, words, np.ones(shape))
+
+
 # The tagger
 
 

@@ -1,0 +1,90 @@
+"""Chapter 5, what a BiLSTM-CRF sees of a word: itself, parts, letters, a vector from unlabelled text; F1."""
+
+from collections import Counter
+from types import SimpleNamespace
+
+from medtutor.data import load_ncbi_disease, load_notes, write_text
+from medtutor.metrics import entity_f1
+from medtutor.nn import tagging as nn
+
+USES = [
+    "medtutor.nn.tagging.codes",
+    "medtutor.nn.tagging.more_words",
+    "medtutor.nn.tagging.word_vectors",
+    "medtutor.nn.tagging.start_from",
+    "medtutor.nn.tagging.tagger",
+    "medtutor.nn.tagging.train_tagger",
+    "medtutor.nn.tagging.tag",
+    "medtutor.nn.crf.CRF",
+    "medtutor.nn.crf.CRFLoss",
+    "medtutor.metrics.entity_f1",
+    "medtutor.tags.spans",
+    "medtutor.data.notes.frames",
+    "medtutor.data.notes.patient",
+    "medtutor.data.notes.table",
+    "medtutor.data.notes.writer",
+    "medtutor.data.notes.loaders.load_notes",
+    "medtutor.data.published.tagged.load_ncbi_disease",
+]
+
+SEEDS = (0, 1, 2)
+NOTES, TEXT = 125, 3000
+PARTS, LETTERS, VECTORS, NEW_NAMES = "parts", "letters", "vectors", "vectors, the new names among them"
+SEEN = {  # what is seen of a word besides itself
+    "notes": ((), (LETTERS,), (VECTORS,), (NEW_NAMES,), (PARTS,), (PARTS, LETTERS), (PARTS, NEW_NAMES)),
+    "NCBI-disease": ((), (LETTERS,), (PARTS,), (PARTS, LETTERS)),
+}
+SIZE = {"notes": 50, "NCBI-disease": 100}
+EPOCHS = {"notes": 20, "NCBI-disease": 10}
+
+
+def run(study):
+    """ "val" chooses the epoch, "test" is read once; the notes' "test" has names that training has not."""
+    return {
+        "epochs": EPOCHS,
+        **{
+            data: {
+                " and ".join(("the word", *seen)): study.each(trained, [(data, seen, seed) for seed in SEEDS])
+                for seen in SEEN[data]
+            }
+            for data in SEEN
+        },
+    }
+
+
+def trained(data, seen, seed):
+    """The test F1 of one training."""
+    train, val, test = (_read(data, split) for split in ("train", "val", "test"))
+    codes = nn.codes(train.x, train.y, letters=LETTERS in seen)
+    if PARTS not in seen:
+        codes = codes._replace(parts={})
+    words, size = (), SIZE[data]
+    if VECTORS in seen or NEW_NAMES in seen:
+        words, vectors = _vectors(NEW_NAMES in seen, size)
+        codes = nn.more_words(codes, words)
+
+    def make():
+        model = nn.tagger(codes, size, size)
+        return nn.start_from(model, codes, words, vectors) if words else model
+
+    model, history = nn.train_tagger(make, codes, train, val, EPOCHS[data], seed)
+    return {"test F1": entity_f1(test.y, nn.tag(model, codes, test.x)), "val F1": max(history["val_f1"])}
+
+
+def _read(data, split):
+    if data == "NCBI-disease":
+        return load_ncbi_disease(split)
+    notes = load_notes(split, sentences=True)
+    if split != "train":
+        return notes
+    chosen = set(list(dict.fromkeys(notes.patients))[:NOTES])
+    rows = [i for i, patient in enumerate(notes.patients) if patient in chosen]
+    return SimpleNamespace(x=[notes.x[i] for i in rows], y=[notes.y[i] for i in rows])
+
+
+def _vectors(held_out, size):
+    """The words that unlabelled text has five times or more, and a vector for each."""
+    text = [[nn.normal(token) for token in note] for note in write_text(TEXT, held_out=held_out)]
+    counts = Counter(word for row in text for word in row)
+    words = tuple(word for word, count in counts.most_common() if count >= 5)
+    return words, nn.word_vectors(text, words, size)
