@@ -1151,7 +1151,7 @@ print("patients without a lesion:", len(well), " with a false alarm:", alarms)
 drawn = np.array([volume(called[rows], spacing) for rows in sick])
 difference, bias = drawn - sizes, (drawn - sizes).mean()
 low, high = bias - 1.96 * difference.std(ddof=1), bias + 1.96 * difference.std(ddof=1)
-result("bias", bias, unit="ml", within=0.005)
+result("bias", bias, unit="ml", within=0.003)
 result("lower limit of agreement", low, unit="ml", within=0.06)
 result("upper limit of agreement", high, unit="ml", within=0.06)
 # %% id="bland-altman-shown" tags=["fragment"]
