@@ -751,8 +751,7 @@ by_net = {
     for name, net in nets.items()
 }
 result("test AUROC, first CNN", by_net["first CNN"].value, within=0.045, at_least=0.88)
-for name, bound in {"AlexNet's": 0.6, "VGG's": 0.85, "ResNet's": 0.6}.items():
-    print(f"test AUROC, {name}, above {bound}:", by_net[name].value > bound)
+print("the best of the three ideas above 0.85:", max(by_net[name].value for name in ideas) > 0.85)
 
 # %% id="ideas-intervals" tags=["slide"]
 best_before = max(before, key=lambda name: before[name].value)
@@ -763,11 +762,11 @@ show_intervals(
     "networks lie above it, most of them near 0.95, and their intervals overlap."
 )
 
-# %% [markdown] id="one-bound" facts="0.67 0.85 0.95"
-# Why low bounds for the ideas and no numbers? With the same seed and the same code AlexNet's came out at 0.95 on two
-# threads and at 0.85 on one; with another seed ResNet's came out at 0.67 and at 0.95. Sums in another order differ in
-# their last digit, and a training amplifies that. No honest tolerance holds such a number, so we state what held
-# everywhere.
+# %% [markdown] id="one-bound" facts="0.97 0.52 0.85"
+# Why one bound for all three and no numbers? With the same seed and the same code VGG's came out at 0.97 on two threads
+# and at 0.52, no better than a coin, on one. Sums in another order differ in their last digit, and so short a training
+# amplifies that. No honest tolerance holds such a number, so we state what held everywhere: the best of the three is
+# above 0.85. If one of yours has learned nothing, you have not typed anything wrong.
 
 # %% [markdown] id="ideas-meaning" tags=["fragment"]
 # Learned features against hand-made ones is a result here, not a slogan. Between the ideas the intervals overlap. And
