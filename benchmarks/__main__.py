@@ -49,18 +49,8 @@ def peers(folder=PEERS, pins=PINS):
     print(f"Installing the peers of {pins.name} into {folder} (once; 2 GB) …", flush=True)
     shutil.rmtree(folder, ignore_errors=True)
     # seqeval is built here; pip's older way does not fetch all that this needs
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "--use-pep517",
-        "--target",
-        str(folder),
-        "-r",
-        str(pins),
-    ]
-    if subprocess.run(command).returncode:
+    pip = [sys.executable, "-m", "pip", "install", "--use-pep517"]
+    if subprocess.run([*pip, "--target", str(folder), "-r", str(pins)]).returncode:
         print("They could not be installed; the lines above say why. Going on without them.", flush=True)
         return None
     stamp.write_text(wanted, encoding="utf-8")
@@ -106,13 +96,11 @@ def main(words):
         found.update(results)
         if trouble:
             broken[name] = trouble
-        if options.write and results:
-            whole = {
-                n: each for n, each in results.items() if folder or not any(r.missing for r in each.rows)
-            }
-            bench.store({**bench.load(RESULTS), **whole}, RESULTS)
-            if whole != results:
-                print(f"{name}: not kept, since the peers are missing; what was measured with them stays.")
+        without = not folder and any(row.missing for each in results.values() for row in each.rows)
+        if options.write and without:
+            print(f"{name}: not kept, since the peers are missing; what was measured with them stays.")
+        elif options.write and results:
+            bench.store({**bench.load(RESULTS), **results}, RESULTS)
     print(f"\n{bench.tables(found, aligned=True)}\n")
     missed = [" ".join(row.cells()[:2]) for each in found.values() for row in each.rows if row.kept is False]
     for name, trouble in broken.items():
