@@ -1,14 +1,14 @@
 """Chapter 5, what a BiLSTM-CRF sees of a word: itself, parts, letters, a vector from unlabelled text; F1."""
 
-from collections import Counter
-from types import SimpleNamespace
+from itertools import chain
 
-from medtutor.data import load_ncbi_disease, load_notes, write_text
+from medtutor.data import first_patients, load_ncbi_disease, load_notes, write_text
 from medtutor.metrics import entity_f1
 from medtutor.nn import tagging as nn
 
 USES = [
     "medtutor.nn.tagging.codes",
+    "medtutor.nn.tagging.vocabulary",
     "medtutor.nn.tagging.more_words",
     "medtutor.nn.tagging.word_vectors",
     "medtutor.nn.tagging.start_from",
@@ -24,6 +24,7 @@ USES = [
     "medtutor.data.notes.table",
     "medtutor.data.notes.writer",
     "medtutor.data.notes.loaders.load_notes",
+    "medtutor.data.dataset.first_patients",
     "medtutor.data.published.tagged.load_ncbi_disease",
 ]
 
@@ -39,17 +40,16 @@ EPOCHS = {"notes": 20, "NCBI-disease": 10}
 
 
 def run(study):
-    """ "val" chooses the epoch, "test" is read once; the notes' "test" has names that training has not."""
-    return {
-        "epochs": EPOCHS,
-        **{
-            data: {
-                " and ".join(("the word", *seen)): study.each(trained, [(data, seen, seed) for seed in SEEDS])
-                for seen in SEEN[data]
-            }
-            for data in SEEN
-        },
+    """The epoch is chosen on "val", "test" is read once; in the notes it has names that training has not."""
+
+    def over_seeds(data, seen):
+        return study.each(trained, [(data, seen, seed) for seed in SEEDS])
+
+    found = {
+        data: {" and ".join(("the word", *seen)): over_seeds(data, seen) for seen in arms}
+        for data, arms in SEEN.items()
     }
+    return {"epochs": EPOCHS, **found}
 
 
 def trained(data, seen, seed):
@@ -75,16 +75,11 @@ def _read(data, split):
     if data == "NCBI-disease":
         return load_ncbi_disease(split)
     notes = load_notes(split, sentences=True)
-    if split != "train":
-        return notes
-    chosen = set(list(dict.fromkeys(notes.patients))[:NOTES])
-    rows = [i for i, patient in enumerate(notes.patients) if patient in chosen]
-    return SimpleNamespace(x=[notes.x[i] for i in rows], y=[notes.y[i] for i in rows])
+    return first_patients(notes, NOTES) if split == "train" else notes
 
 
 def _vectors(held_out, size):
     """The words that unlabelled text has five times or more, and a vector for each."""
     text = [[nn.normal(token) for token in note] for note in write_text(TEXT, held_out=held_out)]
-    counts = Counter(word for row in text for word in row)
-    words = tuple(word for word, count in counts.most_common() if count >= 5)
+    words = tuple(nn.vocabulary(chain.from_iterable(text), at_least=5))
     return words, nn.word_vectors(text, words, size)

@@ -319,7 +319,7 @@ def met(rows, words, reach=2):
                 if a is not None and b is not None:
                     pairs[a, b] += 1
                     pairs[b, a] += 1
-    a, b = np.array(list(pairs)).T
+    a, b = np.array(list(pairs), int).reshape(-1, 2).T
     return coo_matrix((np.array(list(pairs.values()), float), (a, b)), shape=(len(words),) * 2)
 
 
@@ -329,9 +329,13 @@ def word_vectors(text, words, size=50):
     text  rows of tokens;  words  more than `size` of them. A word that meets no other gets zeros.
     Source: Levy and Goldberg, NeurIPS 2014.
     """
+    if len(words) <= size:
+        raise ValueError(f"{len(words)} words; vectors of {size} numbers take at least {size + 1}")
     n = met(text, words)
     n_a = np.asarray(n.sum(axis=1)).ravel()
     n.data = np.maximum(0, np.log(n.data * n_a.sum() / (n_a[n.row] * n_a[n.col])))
+    if not n.data.any():
+        raise ValueError("no two of the words meet in this text more often than by chance")
     u, s, _ = svds(n.tocsr(), k=size, random_state=0)
     vectors = u * np.sqrt(s)
     return vectors / (np.linalg.norm(vectors, axis=1, keepdims=True) + 1e-9)  # now dot is cosine
@@ -350,8 +354,8 @@ def start_from(model, codes, words, vectors):
 
     words    n of them, each in `codes`;  vectors  (n, the size of the tagger's vectors)
     """
-    first = (each for each in model.layers if isinstance(each, layers.Embedding))
-    layer = next(each for each in first if each.input is model.input["words"])
+    embeddings = (each for each in model.layers if isinstance(each, layers.Embedding))
+    layer = next(each for each in embeddings if each.input is model.input["words"])
     if vectors.shape != (len(words), layer.output_dim):
         wanted = f"{len(words)} words need an array ({len(words)}, {layer.output_dim})"
         raise ValueError(f"vectors of shape {vectors.shape}; for this tagger {wanted}")

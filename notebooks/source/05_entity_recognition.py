@@ -342,7 +342,7 @@ def met(rows, words, reach=2):
                 if a is not None and b is not None:
                     pairs[a, b] += 1
                     pairs[b, a] += 1
-    a, b = np.array(list(pairs)).T
+    a, b = np.array(list(pairs), int).reshape(-1, 2).T
     return coo_matrix((np.array(list(pairs.values()), float), (a, b)), shape=(len(words),) * 2)
 
 
@@ -353,9 +353,13 @@ def word_vectors(text, words, size=50):
     text  rows of tokens;  words  more than `size` of them. A word that meets no other gets zeros.
     Source: Levy and Goldberg, NeurIPS 2014.
     """
+    if len(words) <= size:
+        raise ValueError(f"{len(words)} words; vectors of {size} numbers take at least {size + 1}")
     n = met(text, words)
     n_a = np.asarray(n.sum(axis=1)).ravel()
     n.data = np.maximum(0, np.log(n.data * n_a.sum() / (n_a[n.row] * n_a[n.col])))
+    if not n.data.any():
+        raise ValueError("no two of the words meet in this text more often than by chance")
     u, s, _ = svds(n.tocsr(), k=size, random_state=0)
     vectors = u * np.sqrt(s)
     return vectors / (np.linalg.norm(vectors, axis=1, keepdims=True) + 1e-9)  # now dot is cosine
@@ -1165,8 +1169,8 @@ seen = stored_study("05_words")
 
 def over_seeds(nets):
     """The test F1 of each net that saw the word and something else: mean, lowest, highest over its seeds."""
-    f1 = {name: [run["test F1"] for run in runs] for name, runs in nets.items()}
-    return {name.replace("the word and", "and"): (np.mean(f), min(f), max(f)) for name, f in f1.items()}
+    f1 = {name.replace("the word and", "and"): of_seeds(nets, name) for name in nets}
+    return {name: (f.mean(), f.min(), f.max()) for name, f in f1.items()}
 
 
 of_notes = over_seeds(seen["notes"])

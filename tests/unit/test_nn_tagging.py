@@ -324,6 +324,17 @@ def test_vectors_of_words_are_the_first_singular_vectors_of_ppmi_counted_in_loop
     np.testing.assert_allclose(found @ found.T, wanted @ wanted.T, atol=1e-6)
 
 
+@pytest.mark.parametrize("text", [(), (("no",), ("pain",), ()), (("no", "no"),)])
+def test_a_text_in_which_words_do_not_meet_is_refused(text):
+    with pytest.raises(ValueError, match="no two of the words meet in this text more often than by chance"):
+        nn.word_vectors(text, ["no", "pain", "today"], 2)
+
+
+def test_fewer_words_than_a_vector_has_numbers_are_refused():
+    with pytest.raises(ValueError, match="4 words; vectors of 4 numbers take at least 5"):
+        nn.word_vectors(TEXT, ["no", "pain", "today", "chest"], 4)
+
+
 def test_a_tagger_starts_from_the_vectors_given_and_keeps_the_rest():
     codes = nn.codes(X, Y)
     c = nn.more_words(codes, ("ibuprofen",))
