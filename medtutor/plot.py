@@ -498,6 +498,7 @@ def draw_outline(ax, mask, shape):
 
 # Of Okabe and Ito those on which black is read: 5 : 1 and more.
 LABELS = (SKY, ORANGE, "#f0e442", GREEN, "#cc79a7", RED)
+SHORT = 30  # characters: a label below that is not broken
 USUAL = ("disease", "symptom", "drug", "test", "anatomy")  # keep their colours from figure to figure
 # What would stay unseen or turn the writing around: control characters, directions, halves of pairs.
 _UNSEEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -641,6 +642,8 @@ def _mark(words, kind, remark, colour):
     whole = "border-radius:0.25em;-webkit-box-decoration-break:clone;box-decoration-break:clone"
     frame = f"background:none;color:inherit;border:1px solid;padding:0.1em 0.15em;{whole}"
     label = f"background:{colour};color:#000;font-size:0.8em;padding:0.1em 0.3em;{whole}"
+    if len(kind + remark) < SHORT:
+        label += ";white-space:nowrap"  # and on the line of the last word
     return (
         f'<mark style="{frame}">{html.escape(_seen(words))}&nbsp;'
         f'<span style="{label}">{html.escape(_seen(kind + remark))}</span></mark>'

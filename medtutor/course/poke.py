@@ -1,7 +1,7 @@
-"""Does an explorer answer? Its controls are moved by pointer and by keys, and what is seen is compared.
+"""Does an explorer answer, and is all of it to be seen? Its controls are moved by pointer and by keys.
 
 That a slider itself moves is the browser's doing. What counts is what the explorer's own code changes: texts,
-pixels, drawings, pictures and what is said to a screen reader of them.
+pixels, drawings, pictures and what is said to a screen reader of them. What is seen is compared.
 """
 
 import time
@@ -22,6 +22,16 @@ SEEN = """(root) => {
   let sum = 0;
   for (const letter of parts.join("\\0")) sum = (31 * sum + letter.codePointAt(0)) | 0;
   return sum;
+}"""
+
+CUT_OFF = """(root) => {
+  const MAY = ".mdx-spoken, .mdx-second, input, select, canvas, svg, svg *, "
+    + ":has(> .noUi-target), .noUi-target, .noUi-target *";  // the handle of a slider at its end
+  const sticksOut = (part) => part.getBoundingClientRect().right > innerWidth + 1
+    || (part.scrollWidth > part.clientWidth + 1 && getComputedStyle(part).display !== "inline");
+  return [root, ...root.querySelectorAll("*")]
+    .filter((part) => part.checkVisibility() && !part.matches(MAY) && sticksOut(part))
+    .map((part) => part.outerHTML.slice(0, 80));
 }"""
 
 KINDS = {
@@ -56,6 +66,14 @@ def poke(root, wait=WAIT):
         if ways:
             found[kind] = ways
     return found
+
+
+def cut_off(root):
+    """What an explorer cuts off, or lets stick out at the side, as it stands now -> [the start of its HTML]
+
+    root  locator of playwright, of the element that holds the explorer
+    """
+    return root.evaluate(CUT_OFF)
 
 
 def _answers(root, control, move, wait):

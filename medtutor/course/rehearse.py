@@ -26,7 +26,7 @@ from pathlib import Path
 
 from medtutor.course import browser, rehearsed
 from medtutor.course.build import ROOT
-from medtutor.course.poke import WAIT, poke
+from medtutor.course.poke import WAIT, cut_off, poke
 from medtutor.course.servers import free_port
 from medtutor.course.validate import chosen
 
@@ -203,7 +203,8 @@ class Newcomer:
                 os.killpg(process.pid, signal.SIGKILL)
 
     def tests(self):
-        """`make test` -> {"seconds", "status", "tail"}."""
+        """`make test` -> {"seconds", "status", "tail"}, without what was typed and saved in the clone."""
+        self.types(["git", "checkout", "--quiet", "."], check=True)
         began = time.monotonic()
         done = self.types(["make", "test"])
         tail = "\n".join((done.stdout + done.stderr).splitlines()[-40:])
@@ -307,7 +308,8 @@ class Rehearsal:
     def explorer(self, page, cell, name, place):
         """Move one explorer -> its entry in the report."""
         identity, live = cell["id"], any(output["live"] for output in cell["outputs"])
-        entry = {"cell": identity, "name": name, "place": place, "kind": "live", "there": False, "pokes": {}}
+        entry = {"cell": identity, "name": name, "place": place, "kind": "live", "there": False}
+        entry |= {"pokes": {}, "cut_off": []}
         if place == "lab":
             page.evaluate(SHOW, identity)
             inside = page.locator(f'[data-cell="{identity}"] .jp-Cell-outputArea')
@@ -323,8 +325,10 @@ class Rehearsal:
             self.take_picture(page, f"{place}-{identity}", f"{name} {rehearsed.PLACES[place]}: not there")
             return entry
         entry["there"] = True
+        entry["cut_off"] = cut_off(root)
         if entry["kind"] == "live":
             entry["pokes"] = poke(root, WAIT if live else KERNEL_WAIT)
+            entry["cut_off"] = list(dict.fromkeys(entry["cut_off"] + cut_off(root)))
         words = f"explorer {name} {rehearsed.PLACES[place]}, after it was moved"
         self.take_picture(page, f"{place}-{identity}", words if entry["pokes"] else words.split(",")[0])
         return entry
@@ -574,7 +578,8 @@ def main(argv=None):
         "caches, `make lab`, and in JupyterLab in Chromium open each chapter, press Run All, move\n"
         "each explorer by pointer and keys, solve one exercise wrongly and then rightly, export the\n"
         "chapter and move the explorers of that page. Cells that raise, errors in the console,\n"
-        "requests to other computers and explorers or checks without their answer are failures.\n"
+        "requests to other computers, explorers or checks without their answer, and what sticks\n"
+        "out of an explorer or is cut off in it, are failures.\n"
         "Needs the network or a mirror for the set-up, 3 GB of disk, and Chromium.",
         epilog="examples:\n  medtutor rehearse                      all chapters, about 20 minutes\n"
         "  medtutor rehearse --test               and make test, as a release asks for\n"
@@ -588,6 +593,8 @@ def main(argv=None):
     parser.add_argument("--test", action="store_true", help="run make test in the fresh clone, too")
     parser.add_argument("--out", type=Path, default=OUT, metavar="FOLDER", help="default build/rehearsal")
     options = parser.parse_args(argv)
+    if options.here and options.test:
+        parser.error("--test runs in a fresh clone, --here has none: give one of the two")
     try:
         paths = chosen(options.chapters)
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # and JupyterLab is ended on the way

@@ -5,8 +5,8 @@ A report is a dictionary as it goes into report.json. A chapter of it:
     name, title       "01_convolution", "Convolution"
     open_s, run_s     seconds until its kernel was ready, and for Run All; None where it did not end
     errors            [{"cell", "text"}] of cells that raised or wrote to stderr
-    explorers         [{"cell", "name", "place": "lab" | "page", "kind": "live" | "still", "there", "pokes"}]
-                      pokes as medtutor.course.poke has them; a "still" one only has to be there
+    explorers         [{"cell", "name", "place": "lab" | "page", "kind": "live" | "still", "there", "pokes",
+                      "cut_off"}], the last two as medtutor.course.poke has them; a "still" one is not poked
     untouched         [{"exercise", "said"}] of each check after Run All
     attempts          [{"exercise", "kind": "wrong" | "right", "wanted", "said"}]
     console           [{"place", "text", "of_lab"}] of pages
@@ -56,13 +56,16 @@ def of_chapter(chapter):
 
 
 def of_explorer(explorer):
-    """Why an explorer fails, a sentence each -> [str]; one has to answer both pointer and keys."""
+    """Why an explorer fails, a sentence each -> [str]: it has to be whole, and to answer pointer and keys."""
     where = f"explorer {explorer['name']} of cell {explorer['cell']} {PLACES[explorer['place']]}"
     if not explorer["there"]:
         return [f"{where} is not there"]
+    found = [f"{where} cuts off {part}" for part in explorer["cut_off"]]
     if explorer["kind"] == "still":
-        return []
-    return [f"{where} does not answer {words}" for way, words in WAYS.items() if not answers(explorer, way)]
+        return found
+    return found + [
+        f"{where} does not answer {words}" for way, words in WAYS.items() if not answers(explorer, way)
+    ]
 
 
 def answers(explorer, way):

@@ -240,7 +240,7 @@ function render({ model, el }) {
     const { name, rows, columns, zero, steps, channels, words, size, jump } = layer();
     const step = steps[now("channel")];
     paint(map.below, grid(rows, columns), raster(rows, columns, mapColour(now("layer"), now("image"), now("channel"))));
-    mapTitle.textContent = `${name}, channel ${channels[now("channel")]}   ${rows} × ${columns}`;
+    mapTitle.textContent = `channel ${channels[now("channel")]}   ${rows} × ${columns}`;
     const ramp = zero ? ANCHORS.map(css).join(", ") : "#000, #fff";
     bar.style.background = `linear-gradient(90deg, ${ramp})`;
     const limit = step * (zero ? 127 : 255);

@@ -1529,7 +1529,8 @@ for name, text in odd.items():
 # %% id="explore-note" tags=["slide-on", "slide-output"]
 from medtutor.explore import explore_note
 
-explore_note(read, "71-year-old woman, short of breath since Friday, no fever. Takes ramipril for hypertension.")
+typed = "71-year-old woman, short of breath since Friday, no fever. Takes ramipril for hypertension."
+explore_note(read, typed)
 
 # %% [markdown] id="deploying-notes" tags=["notes"] minutes=3
 # Let the room dictate a note: a typing error, a drug that does not exist, a negation. New text needs the chapter

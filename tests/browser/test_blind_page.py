@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from medtutor.course.poke import cut_off
 from medtutor.explore import explore_real_or_drawn
 from medtutor.explore.blind import deal
 
@@ -182,12 +183,7 @@ def test_nothing_is_cut_off_in_the_test_or_its_result(page, show, width):
         page.keyboard.press("r")
     assert len(heights) == 1
     for _ in range(2):
-        clipped = page.evaluate("""() => [...document.querySelectorAll(".mdx, .mdx *")]
-          .filter((part) => part.getBoundingClientRect().right > innerWidth + 1
-            || (part.scrollWidth > part.clientWidth + 1 && getComputedStyle(part).display !== "inline"
-                && !part.matches(".mdx-spoken, svg, svg *")))
-          .map((part) => part.outerHTML.slice(0, 80))""")
-        assert clipped == []
+        assert cut_off(page.locator(".mdx")) == []
         show(page)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from medtutor import metrics
+from medtutor.course.poke import cut_off
 from medtutor.explore import explore_mask, explore_painting
 
 SPACING = (4.0, 1.5, 1.5)
@@ -63,13 +64,6 @@ def drag(tab, *pixels):
 
 def press(tab, name):
     tab.get_by_role("button", name=name).click()
-
-
-CUT_OFF = """() => [...document.querySelectorAll(".mdx, .mdx *")]
-  .filter((part) => part.checkVisibility() && (part.getBoundingClientRect().right > innerWidth + 1
-    || (part.scrollWidth > part.clientWidth + 1 && getComputedStyle(part).display !== "inline"
-        && !part.matches(".mdx-spoken, input, canvas, svg, svg *"))))
-  .map((part) => part.outerHTML.slice(0, 80))"""
 
 
 # ---- a threshold on a probability map ----
@@ -170,7 +164,7 @@ def test_mask_explorer_is_not_cut_off_and_does_not_jump(page, show, width):
         slide(page, "slice", at)
         slide(page, "threshold", step)
         heights.add(page.locator(".mdx").bounding_box()["height"])
-        assert page.evaluate(CUT_OFF) == []
+        assert cut_off(page.locator(".mdx")) == []
     assert len(heights) == 1
 
 
@@ -280,7 +274,7 @@ def test_painting_explorer_is_not_cut_off_and_does_not_jump(page, show, width):
     drag(page, (8, 8), (14, 16))
     press(page, "Score")
     heights.add(page.locator(".mdx").bounding_box()["height"])
-    assert page.evaluate(CUT_OFF) == [] and len(heights) == 1
+    assert cut_off(page.locator(".mdx")) == [] and len(heights) == 1
 
 
 # ---- both ----

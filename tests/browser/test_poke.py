@@ -2,7 +2,7 @@
 
 import pytest
 
-from medtutor.course.poke import poke
+from medtutor.course.poke import cut_off, poke
 from medtutor.explore import explore_checkerboard
 
 CONTROLS = """<div id="explorer">
@@ -63,6 +63,23 @@ def test_controls_that_only_move_themselves_do_not_answer(poked):
 def test_a_page_that_changes_by_itself_does_not_answer(poked):
     found = poked('<div id="explorer"><button>Next</button><p id="said"></p></div>' + BY_ITSELF)
     assert found == {"button": {"pointer": False, "keys": False}}
+
+
+@pytest.mark.parametrize(
+    ("text", "cut"),
+    [
+        ('<p style="width: 90px">a few words, on as many lines as they need</p>', 0),
+        ('<p style="width: 90px; white-space: nowrap">a few words on one line</p>', 2),  # and what holds it
+        ('<p style="width: 90px; overflow: hidden">' + 40 * "m" + "</p>", 1),
+        ('<p style="width: 3000px">wider than the window</p>', 2),
+        ('<p style="width: 3000px; display: none">not shown</p>', 0),
+        ('<p class="mdx-spoken" style="width: 9px; overflow: hidden">to be heard, not seen</p>', 0),
+    ],
+)
+def test_what_sticks_out_of_its_place_is_found(page, text, cut):
+    page.set_content(f'<!doctype html><div id="explorer" style="width: 100px">{text}</div>')
+    found = cut_off(page.locator("#explorer"))
+    assert len(found) == cut and (not cut or found[-1] == text[:80])
 
 
 def test_an_explorer_answers_pointer_and_keys(page, dark_page):

@@ -164,6 +164,12 @@ def test_labels_are_read_on_light_and_dark_pages():
     assert "box-decoration-break:clone" in source and "overflow-wrap:anywhere" in source
 
 
+def test_a_label_is_broken_only_where_it_is_long():
+    picture = plot.show_entities([["aspirin", "and", "fever"]], [["B-drug", "O", "B-" + "long" * 20]])
+    short, long = re.findall(r'<span style="([^"]*)">(?:drug|long)', picture._repr_mimebundle_()["text/html"])
+    assert "nowrap" in short and "nowrap" not in long
+
+
 def test_a_type_keeps_its_colour_from_figure_to_figure():
     def of(*kinds):
         picture = plot.show_entities([list(kinds)], [[f"B-{kind}" for kind in kinds]])

@@ -66,6 +66,22 @@ def test_a_clone_holds_what_is_committed(checkout, tmp_path):
     assert not (tmp_path / "clone" / "unknown.txt").exists()
 
 
+def test_the_tests_run_without_what_was_typed_into_the_clone(checkout, tmp_path):
+    rule = 'test:\n\t@grep -q "^committed" notes/a.txt && echo as cloned\n'
+    (checkout / "Makefile").write_text(rule, encoding="utf-8")
+    git(checkout, "add", "Makefile")
+    git(checkout, "commit", "-q", "-m", "B")
+    newcomer = rehearse.Newcomer(tmp_path, checkout / ".git", here=False)
+    (newcomer.course / "notes" / "a.txt").write_text("typed", encoding="utf-8")
+    assert newcomer.tests() | {"seconds": 0} == {"seconds": 0, "status": 0, "tail": "as cloned"}
+
+
+def test_here_there_is_no_clone_to_test(capsys):
+    with pytest.raises(SystemExit):
+        rehearse.main(["--here", "--test"])
+    assert "--test runs in a fresh clone, --here has none: give one of the two" in capsys.readouterr().err
+
+
 def test_a_copy_holds_the_tracked_files_as_they_are(checkout, tmp_path):
     rehearse.copy(checkout, tmp_path / "copy")
     assert (tmp_path / "copy" / "notes" / "a.txt").read_text(encoding="utf-8") == "changed"

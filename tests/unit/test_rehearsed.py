@@ -21,6 +21,7 @@ GOOD = {
             "kind": "live",
             "there": True,
             "pokes": {"slider": {"pointer": True, "keys": True}, "button": {"pointer": False, "keys": False}},
+            "cut_off": [],
         }
         for place in ("lab", "page")
     ]
@@ -32,6 +33,7 @@ GOOD = {
             "kind": "still",
             "there": True,
             "pokes": {},
+            "cut_off": [],
         }
     ],
     "untouched": [{"exercise": name, "said": f"○ {name}: not tried yet\n"} for name in ("pad", "window")],
@@ -78,6 +80,7 @@ def test_a_good_chapter_has_no_failure_and_errors_of_jupyterlab_itself_are_none(
         ({"errors": [{"cell": "sobel", "text": "ValueError: no"}]}, "cell sobel says 'ValueError: no'"),
         ({"explorers": explorers(there=False)}, "explorer convolution of cell explore in JupyterLab is not"),
         ({"explorers": explorers(pokes={})}, "does not answer pointer"),
+        ({"explorers": explorers(cut_off=["<td>0.885"])}, "in JupyterLab cuts off <td>0.885"),
         ({"explorers": explorers(pokes={"slider": {"pointer": True, "keys": False}})}, "not answer keys"),
         ({"explorers": explorers(pokes={"slider": {"pointer": False, "keys": True}})}, "not answer pointer"),
         ({"explorers": explorers(kind="still", there=False, place="page")}, "exported page is not there"),
