@@ -1,7 +1,7 @@
 # Two commands: `make lab` opens the course, `make test` tests it. `make help` lists the rest.
 # Works with GNU make 3.81 and any POSIX shell. Options are passed on:  make lab ARGS="--no-browser --port 8890"
 
-.PHONY: help lab test lock readme faults test-portability upgrade-report rehearsal bench site audit setup clean
+.PHONY: help lab test lock readme faults test-portability test-backends upgrade-report rehearsal bench site audit setup clean
 .DEFAULT_GOAL := help
 
 PYTHON ?=
@@ -26,6 +26,7 @@ help:
 	@echo 'make lab                open the course in JupyterLab (the first time: set up .venv)'
 	@echo 'make test               unit tests, notebook lint, strict nbval, browser tests'
 	@echo 'make test-portability   strict nbval again: other threads, processors, locales, folders, Pythons (hours)'
+	@echo 'make test-backends      the CRF on JAX and PyTorch, installed into build/peers (the first time: 2 GB)'
 	@echo 'make upgrade-report     run the chapters with the newest packages; which numbers move? (needs the network)'
 	@echo 'make rehearsal          do what a newcomer does, in a fresh clone and a browser (long; needs the network)'
 	@echo 'make faults             plant faults and list which are caught (long)'
@@ -48,6 +49,9 @@ setup:
 
 test-portability:
 	@$(PREPARE) run -m medtutor portability $(ARGS)
+
+test-backends:
+	@$(PREPARE) run benchmarks --backends
 
 upgrade-report:
 	@$(PREPARE) run -m medtutor upgrade $(ARGS)

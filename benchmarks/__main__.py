@@ -4,6 +4,7 @@
     make bench ARGS="crf metrics"                    some of them
     make bench ARGS="--write" && make readme         keep the figures, and write README's table from them
     make bench ARGS="--setup"                        set-up time too: minutes, and 0.6 GB from the network
+    make test-backends                               no times: the CRF's answers on JAX and on PyTorch
 
 The peers (PyTorch, MONAI …) go into build/peers, once, from benchmarks/peers.txt; the course's environment
 stays as it is. Where they cannot be had, what needs them is "not measured", and --write keeps what is known
@@ -28,6 +29,7 @@ PINS = HERE / "peers.txt"
 RESULTS = bench.RESULTS
 PEERS = bench.ROOT / "build" / "peers"
 LIMIT = 900  # seconds after which a benchmark is ended
+BACKENDS = bench.ROOT / "tests" / "unit" / "test_nn_crf_backends.py"
 ON_DEMAND = {"setup_time", "streaming", "mr_difficulty", "notes_difficulty"}
 
 
@@ -71,6 +73,12 @@ def run(script, environment):
         return bench.load(out), ""
 
 
+def on_backends(folder):
+    """The tests of the CRF on JAX, on PyTorch and beside pytorch-crf  ->  exit status"""
+    command = [sys.executable, "-m", "pytest", "-q", "-rs", "-n", "0", str(BACKENDS)]
+    return subprocess.run(command, env={**os.environ, "PYTHONPATH": str(folder)}).returncode
+
+
 def main(words):
     """One benchmark after the other, then the table."""
     parser = argparse.ArgumentParser(
@@ -81,6 +89,7 @@ def main(words):
     parser.add_argument("--write", action="store_true", help="keep the figures in benchmarks/results.json")
     parser.add_argument("--peers", metavar="FOLDER", help="a folder that has the peers already")
     parser.add_argument("--setup", action="store_true", help="set-up time as well")
+    parser.add_argument("--backends", action="store_true", help="only the CRF's tests on JAX and PyTorch")
     options = parser.parse_args(words)
     unknown = sorted(set(options.names) - set(known))
     if unknown:
@@ -88,6 +97,8 @@ def main(words):
     names = options.names or [name for name in known if name not in ON_DEMAND]
     names += ["setup_time"] * options.setup
     folder = options.peers or peers()
+    if options.backends:
+        return on_backends(folder) if folder else 1
     environment = {**os.environ, "MEDTUTOR_PEERS": str(folder or "")}
     found, broken = {}, {}
     for name in names:

@@ -1,7 +1,7 @@
 """The CRF on JAX and PyTorch, and beside pytorch-crf, each where it is installed.
 
-None of them is among this project's dependencies: install one into a folder of its own, by
-`python -m pip install --target FOLDER torch pytorch-crf`, and run with PYTHONPATH=FOLDER.
+None of them is among this project's dependencies: `make test-backends` installs them into a folder of their
+own and runs this.
 """
 
 import importlib.util
