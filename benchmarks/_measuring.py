@@ -28,18 +28,29 @@ def seconds(f, *arguments):
     return time.perf_counter() - began
 
 
-def alternate(runs, rounds, unit="ms"):
-    """Time each of `runs`, {name: function}, once a round, in turns of order: {name: times}.
+def alternate(runs, rounds, unit="ms", turn=0.05):
+    """Time each of `runs`, {name: function}, in each round, in turns of order: {name: times of one call}.
 
-    The first call of each, which may compile something, is not timed.
+    A turn of less than `turn` seconds is filled up with more calls, and the mean of them counts: one call of
+    a millisecond would tell how another's turn left the caches and threads. The first call of each, which
+    may compile something, is not timed.
     """
     for run in runs.values():
         run()
     times = {name: [] for name in runs}
     for number in range(rounds):
         for name in list(runs) if number % 2 else reversed(runs):
-            times[name].append(seconds(runs[name]))
+            times[name].append(mean_seconds(runs[name], turn))
     return {name: in_unit(row, unit) for name, row in times.items()}
+
+
+def mean_seconds(f, turn):
+    """Seconds of a call, the mean of as many as fill `turn` seconds."""
+    calls, began, took = 0, time.perf_counter(), 0.0
+    while not calls or took < turn:
+        f()
+        calls, took = calls + 1, time.perf_counter() - began
+    return took / calls
 
 
 def in_unit(row, unit):

@@ -111,9 +111,26 @@ def test_the_slope_of_a_power_is_its_exponent():
 
 def test_times_are_taken_in_turns_of_order_after_a_first_call_of_each(measuring):
     calls = []
-    times = measuring.alternate({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, rounds=3)
+    runs = {"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}
+    times = measuring.alternate(runs, rounds=3, turn=0)
     assert "".join(calls) == "ab" + "ba" + "ab" + "ba"
     assert {name: len(row) for name, row in times.items()} == {"a": 3, "b": 3}
+
+
+def test_what_is_shorter_than_a_turn_is_called_until_the_turn_is_filled(measuring, monkeypatch):
+    now, calls = [0.0], []
+
+    def taking(seconds):
+        def run():
+            now[0] += seconds
+            calls.append(seconds)
+
+        return run
+
+    monkeypatch.setattr(measuring.time, "perf_counter", lambda: now[0])
+    times = measuring.alternate({"short": taking(0.02), "long": taking(7.0)}, rounds=2, turn=0.05)
+    assert times == {"short": (20.0, 20.0), "long": (7000.0, 7000.0)}
+    assert (calls.count(0.02), calls.count(7.0)) == (1 + 2 * 3, 1 + 2)
 
 
 def test_the_machine_has_words_and_not_its_name(measuring):
@@ -240,6 +257,20 @@ def test_all_is_all_but_what_is_run_when_named(runner, tmp_path, monkeypatch):
     ran.clear()
     runner.main(["--peers", "none", "crf", "--setup"])
     assert ran == ["crf", "setup_time"]
+
+
+def test_the_backends_are_tested_with_the_peers_and_nothing_is_measured(runner, monkeypatch):
+    asked = []
+
+    def run(command, env):
+        asked.append((command[-1], env["PYTHONPATH"]))
+        return SimpleNamespace(returncode=5)
+
+    monkeypatch.setattr(runner.subprocess, "run", run)
+    assert runner.main(["--backends", "--peers", "here"]) == 5
+    assert asked == [(str(runner.BACKENDS), "here")] and runner.BACKENDS.exists()
+    monkeypatch.setattr(runner, "peers", lambda: None)
+    assert runner.main(["--backends"]) == 1 and len(asked) == 1
 
 
 def test_every_benchmark_can_be_read(runner):
